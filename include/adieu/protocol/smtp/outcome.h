@@ -1,0 +1,21 @@
+// What became of one recipient in one delivery attempt: RFC 5321 section 4.2.1, RFC 3464 section 2.3.3.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adieu/protocol/smtp/reply.h"
+
+namespace adieu::smtp {
+
+enum class Fate : std::uint8_t { delivered, deferred, failed };
+
+struct Outcome {
+  Fate fate = Fate::deferred;
+  Reply reply;              // the peer's; code 0 where none came (then `status` and `detail` are ours)
+  EnhancedStatus status;    // the reply's, or 4.4.2, 4.4.1, 5.4.6, … of our own
+  std::string detail;       // for people: "connection lost while sending end of data"
+  bool may_have_arrived = false;  // the final reply never came whole: the next hop may have the message (R14)
+};
+
+}  // namespace adieu::smtp

@@ -1,0 +1,2 @@
+// The program: see src/cli.
+int main() { return 64; }
