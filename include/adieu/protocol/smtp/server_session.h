@@ -102,6 +102,7 @@ enum class EndReason : std::uint8_t {
   protocol,            // not SMTP: a line without end, an HTTP request, …
   transactions,        // as many as allowed: 421
 };
+std::string_view name(EndReason reason);
 /// The session is over once `output()` has been handed over. Whoever owns the layer closes it (R7).
 struct EndSession { EndReason reason; };
 

@@ -1,0 +1,95 @@
+// The layers of one connection, client side: the counterpart of ServerConnection for delivery. Rules R8, R14 to R16. Pure.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "adieu/protocol/smtp/client_session.h"
+#include "adieu/protocol/tls/layer_end.h"
+
+namespace adieu::smtp {
+
+struct ClientConnectionProfile {
+  ClientProfile session;
+  ClientStartTls starttls = ClientStartTls::when_offered;
+  tls::ChannelFactory* channels = nullptr;  // not null unless starttls is never; outlives the connection
+  Duration close_notify_timeout = std::chrono::seconds(5);
+  Duration handshake_timeout = std::chrono::seconds(60);
+};
+
+/// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before QUIT did, for messages that
+/// never got their turn. `tls_failed`: the handshake did; an opportunistic next hop may be tried again in plaintext.
+struct ClientClosed {
+  std::optional<Outcome> failure;
+  bool tls_failed = false;
+};
+using ClientConnectionAction = std::variant<std::monostate, Ready, WantsMailData, Finished, ClientClosed>;
+
+class ClientConnection {
+ public:
+  ClientConnection(const ClientConnectionProfile& profile, Instant now);
+  ~ClientConnection();
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  void receive(Octets octets, Instant now);
+  void receive_eof(Instant now);
+  void receive_reset(Instant now);
+  /// Call until monostate or ClientClosed, then hand over `output()`.
+  ClientConnectionAction next_action(Instant now);
+
+  /// See ClientSession; only after Ready.
+  void send(OutgoingMessage message, Instant now);
+  void supply(Octets mail_data, bool last);
+  void quit(Instant now);
+
+  Octets output() const;
+  void sent(std::size_t count, Instant now);
+  Deadline deadline() const;
+  void expire(Instant now);
+
+  std::vector<tls::LayerEnd> take_layer_ends();
+  const tls::ChannelInfo* tls() const;
+
+ private:
+  void begin_tls(Instant now);
+  bool work_on_channel(Instant now);
+  void peer_closed(Instant now);
+  void break_layer(tls::Event event, std::string detail, Instant now);
+  void close_layer(Instant now);
+  void finish_layer(tls::Ending ending, Instant now);
+  void end_session(std::string_view why);
+  void encrypt(Instant now);
+  void note(tls::Event event) { state_ = tls::on(state_, event); }
+  bool received_close_notify() const;
+
+  enum class Course : std::uint8_t {
+    going_on,
+    starting_tls,  // 220 came; what the session still has to say goes out first (nothing, in practice)
+    closing,       // S stands in the channel's output; then the wait for R
+    ending,        // what output there is goes out, then the transport closes
+  };
+
+  const ClientConnectionProfile& profile_;
+  tls::State state_ = tls::Plain{};
+  Course course_ = Course::going_on;
+  std::unique_ptr<tls::Channel> channel_;
+  std::unique_ptr<ClientSession> session_;
+  std::optional<Finished> finished_;   // of a session that the end of its layer has cut
+  ClientClosed closed_;
+  bool in_message_ = false;
+  bool quit_sent_ = false;
+  std::string detail_;
+  std::uint32_t delivered_ = 0;
+  std::uint64_t octets_in_ = 0;
+  std::uint64_t octets_out_ = 0;
+  Instant layer_began_;
+  Deadline layer_deadline_;
+  std::vector<tls::LayerEnd> layer_ends_;
+};
+
+}  // namespace adieu::smtp

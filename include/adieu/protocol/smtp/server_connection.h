@@ -1,0 +1,133 @@
+// The layers of one connection, server side: a plaintext session, a TLS layer with a session of its own, plaintext again. Where
+// the closure machine, the TLS channel and the session meet; rules R1 to R9, R20. Pure: the transport's octets in and out, time as
+// an argument. Each layer's session is destroyed with its layer, so nothing it learned or had open outlives it (R3, R5).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "adieu/protocol/smtp/server_session.h"
+#include "adieu/protocol/tls/layer_end.h"
+
+namespace adieu::smtp {
+
+enum class ServerTls : std::uint8_t { off, optional, required, implicit };
+
+struct ServerConnectionProfile {
+  ServerProfile session;
+  ServerTls tls = ServerTls::off;
+  tls::ChannelFactory* channels = nullptr;  // not null unless tls is off; outlives every connection
+  bool returns_to_plaintext = true;         // `after-close-notify plaintext`
+  Duration close_notify_timeout = std::chrono::seconds(5);
+  Duration handshake_timeout = std::chrono::seconds(60);
+};
+
+/// A question of the session, with the number that its answer must carry. An answer that comes after the layer has gone is dropped.
+struct AskedQuestion {
+  std::uint64_t number = 0;
+  Question question;
+};
+/// The connection is over and `output()` is empty: close the transport.
+struct CloseTransport {};
+using ServerConnectionAction = std::variant<std::monostate, AskedQuestion, CloseTransport>;
+
+class ServerConnection {
+ public:
+  /// `profile` outlives the connection.
+  ServerConnection(const ServerConnectionProfile& profile, Instant now);
+  ~ServerConnection();
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+
+  /// From the transport. After each of these call `next_action` until it gives monostate, then hand over `output()`.
+  void receive(Octets octets, Instant now);
+  void receive_eof(Instant now);
+  void receive_reset(Instant now);
+  ServerConnectionAction next_action(Instant now);
+  void answer(std::uint64_t number, Answer answer);
+
+  /// Octets for the transport. `sent`: the transport has taken the first `count` of them; S counts as sent only then.
+  Octets output() const;
+  void sent(std::size_t count, Instant now);
+  /// False: leave what else comes in the transport.
+  bool wants_input() const;
+  /// R has been read and S is about to go: what the transport holds already came before S and must be read first (R4).
+  bool reads_before_writing() const { return course_ == Course::closing && received_close_notify(); }
+
+  Deadline deadline() const;
+  void expire(Instant now);
+  void shut_down(Instant now);
+
+  /// The layers that have ended since the last call.
+  std::vector<tls::LayerEnd> take_layer_ends();
+  /// The layer that is in force: what was negotiated, or null in plaintext. For the trace field and for logs.
+  const tls::ChannelInfo* tls() const;
+  /// None between two layers and at the end.
+  const ServerSession* session() const { return session_.get(); }
+
+ private:
+  void begin_plaintext(bool greets, Instant now);
+  void begin_tls(Instant now);
+  void begin_secure_session(Instant now);
+  bool work_on_channel(Instant now);
+  void peer_closed(Instant now);
+  void close_layer(Instant now);
+  void close_notify_handed_over(Instant now);
+  void break_layer(tls::Event event, std::string detail, Instant now);
+  void finish_layer(tls::Ending ending, Instant now);
+  void end_session();
+  void abandon(Instant now);
+  void encrypt();
+  void note(tls::Event event) { state_ = tls::on(state_, event); }
+  bool received_close_notify() const;
+  template <class State>
+  bool in() const { return std::holds_alternative<State>(state_); }
+
+  /// What follows from the closure machine's state and the session's wish.
+  enum class Course : std::uint8_t {
+    going_on,
+    starting_tls,   // STARTTLS was accepted, its 220 is not yet handed over
+    finishing,      // the session has ended, its replies are not yet all handed over
+    replying,       // R came in TLS 1.3: what arrived before it is carried out, then S
+    closing,        // S stands in the channel's output; then plaintext again, or the wait for R, or the end
+    ending,         // nothing is worked on any more; what output there is goes out, then the transport closes
+  };
+
+  const ServerConnectionProfile& profile_;
+  tls::State state_ = tls::Plain{};
+  Course course_ = Course::going_on;
+  bool stays_plain_ = false;        // with R and S the session goes on in plaintext
+  bool eof_ = false;
+  std::unique_ptr<tls::Channel> channel_;
+  std::unique_ptr<ServerSession> session_;
+  std::uint64_t question_ = 0;      // the open one, 0 where none
+  std::uint64_t last_question_ = 0;
+
+  // Inside TLS a reply is handed over when the ciphertext that carries it is: marks tie one to the other.
+  struct Mark {
+    std::uint64_t ciphertext_end;
+    std::size_t plaintext;
+  };
+  std::deque<Mark> marks_;
+  std::size_t encrypted_ = 0;       // octets of the session's output that stand in the channel's already
+  std::uint64_t ciphertext_taken_ = 0;
+
+  // The layer, as far as its closure record wants to know.
+  ServerStanding standing_;         // of a session that has been destroyed
+  std::string peer_name_;
+  std::string detail_;
+  std::uint64_t octets_in_ = 0;
+  std::uint64_t octets_out_ = 0;
+  Instant layer_began_;
+
+  Deadline layer_deadline_;         // of a handshake; of S and R
+  Deadline write_deadline_;         // the peer must take some of the output by then
+  std::vector<tls::LayerEnd> layer_ends_;
+};
+
+}  // namespace adieu::smtp

@@ -1,0 +1,111 @@
+// One libuv loop as an executor: tasks may be posted to it from any thread; timers and polls live in it. A loop and everything in it
+// belongs to the thread that runs it.
+#pragma once
+
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "adieu/base/clock.h"
+#include "adieu/base/task.h"
+
+namespace adieu::uv {
+
+/// A libuv handle whose memory outlives its owner until libuv has closed it. `data` points to the owner and is cleared first, so
+/// that a callback that is already due finds nobody.
+template <class Handle>
+class Owned {
+ public:
+  Owned() : handle_(new Handle{}) {}
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  ~Owned() {
+    handle_->data = nullptr;
+    auto* base = reinterpret_cast<uv_handle_t*>(handle_);
+    if (base->type == UV_UNKNOWN_HANDLE) {
+      delete handle_;  // never initialised
+    } else {
+      uv_close(base, [](uv_handle_t* closed) noexcept { delete reinterpret_cast<Handle*>(closed); });
+    }
+  }
+  Handle* get() { return handle_; }
+  Handle* operator->() { return handle_; }
+
+ private:
+  Handle* handle_;
+};
+
+class Loop final : public Executor {
+ public:
+  Loop();
+  /// Closes what is left and runs the loop until libuv has let go of it; tasks not run yet are destroyed.
+  ~Loop() override;
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void post(Task task) override;
+  /// Runs until `stop`.
+  void run();
+  /// From the loop's own thread.
+  void stop();
+
+  /// Monotonic, as of this turn of the loop.
+  Instant now() const { return Instant(Duration(uv_now(&loop_))); }
+  uv_loop_t* get() { return &loop_; }
+
+ private:
+  void run_tasks();
+
+  uv_loop_t loop_{};
+  std::unique_ptr<Owned<uv_async_t>> wake_;
+  std::mutex mutex_;
+  std::vector<Task> tasks_;   // guarded by mutex_
+  std::vector<Task> running_;
+  bool stopped_ = false;      // guarded by mutex_
+};
+
+/// Calls back once when an instant has come. Moving the instant later costs nothing until the earlier one fires.
+class Timer {
+ public:
+  Timer(Loop& loop, std::function<void()> callback);
+  /// None: never.
+  void set(Deadline when);
+
+ private:
+  void fire();
+
+  Loop& loop_;
+  std::function<void()> callback_;
+  Deadline when_;
+  Deadline armed_;
+  Owned<uv_timer_t> handle_;
+};
+
+/// Tells when a file descriptor can be read or written (UV_READABLE, UV_WRITABLE, UV_DISCONNECT). Does not own the descriptor, which must stay
+/// open for as long as this lives.
+class Poll {
+ public:
+  Poll(Loop& loop, int descriptor, std::function<void(int events)> callback);
+  /// 0: nothing.
+  void set(int events);
+
+ private:
+  std::function<void(int)> callback_;
+  int events_ = 0;
+  Owned<uv_poll_t> handle_;
+};
+
+/// Calls back at each delivery of a signal to the process.
+class Signal {
+ public:
+  Signal(Loop& loop, int number, std::function<void()> callback);
+
+ private:
+  std::function<void()> callback_;
+  Owned<uv_signal_t> handle_;
+};
+
+}  // namespace adieu::uv

@@ -1,0 +1,182 @@
+// See socket.h.
+#include "io/uv/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace adieu::uv {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+SocketAddress to_system(const Endpoint& endpoint) {
+  SocketAddress address;
+  const auto& octets = endpoint.address.octets();
+  if (endpoint.address.is_v6()) {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(endpoint.port);
+    std::memcpy(&v6->sin6_addr, octets.data(), 16);
+    address.length = sizeof(sockaddr_in6);
+  } else {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(endpoint.port);
+    std::memcpy(&v4->sin_addr, octets.data(), 4);
+    address.length = sizeof(sockaddr_in);
+  }
+  return address;
+}
+
+Endpoint from_system(const SocketAddress& address) {
+  if (address.storage.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    std::array<std::uint8_t, 16> octets{};
+    std::memcpy(octets.data(), &v6->sin6_addr, 16);
+    return {IpAddress::v6(octets), ntohs(v6->sin6_port)};
+  }
+  if (address.storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+    std::array<std::uint8_t, 4> octets{};
+    std::memcpy(octets.data(), &v4->sin_addr, 4);
+    return {IpAddress::v4(octets), ntohs(v4->sin_port)};
+  }
+  return {};
+}
+
+Result<sockaddr_un> unix_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return failure(ErrorKind::invalid, "control socket " + path + ": the path is longer than " +
+                                           std::to_string(sizeof(address.sun_path) - 1) + " octets");
+  }
+  std::copy(path.begin(), path.end(), address.sun_path);
+  return address;
+}
+
+void turn_on(int socket, int level, int option) {
+  const int on = 1;
+  setsockopt(socket, level, option, &on, sizeof on);
+}
+
+tl::unexpected<Error> failed(const std::string& what) { return tl::unexpected<Error>(error_of_errno(what, errno)); }
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+  SocketAddress address = to_system(endpoint);
+  const std::string what = "listen on " + endpoint.text();
+  Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return failed(what);
+  turn_on(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  turn_on(socket.get(), SOL_SOCKET, SO_REUSEPORT);
+  if (::bind(socket.get(), address.get(), address.length) != 0) return failed(what);
+  if (::listen(socket.get(), SOMAXCONN) != 0) return failed(what);
+  return socket;
+}
+
+Result<Descriptor> listen_unix(const std::string& path) {
+  const auto address = unix_address(path);
+  if (!address) return tl::unexpected<Error>(address.error());
+  const std::string what = "control socket " + path;
+  if (connect_unix(path)) return failure(ErrorKind::refused, what + ": another relay answers there");
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return failed(what);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
+  const mode_t mask = ::umask(0177);
+  const int bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(sockaddr_un));
+  ::umask(mask);
+  if (bound != 0) return failed(what);
+  if (::listen(socket.get(), 16) != 0) return failed(what);
+  return socket;
+}
+
+Result<Descriptor> connect_unix(const std::string& path) {
+  const auto address = unix_address(path);
+  if (!address) return tl::unexpected<Error>(address.error());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return failed("control socket");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(sockaddr_un)) != 0) {
+    return failed("control socket " + path);
+  }
+  return socket;
+}
+
+Result<Endpoint> local_endpoint(const Descriptor& socket) {
+  SocketAddress address;
+  address.length = sizeof address.storage;
+  if (::getsockname(socket.get(), address.get(), &address.length) != 0) return failed("getsockname");
+  return from_system(address);
+}
+
+Result<std::optional<Accepted>> accept(const Descriptor& listener) {
+  SocketAddress address;
+  address.length = sizeof address.storage;
+  Descriptor socket(::accept4(listener.get(), address.get(), &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    // A connection that its peer gave up before it was accepted is nobody's failure (accept(2), ERRORS).
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return failed("accept");
+    return std::optional<Accepted>{};
+  }
+  if (address.storage.ss_family != AF_UNIX) turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  return std::optional<Accepted>(Accepted{std::move(socket), from_system(address)});
+}
+
+Result<Descriptor> connect_tcp(const Endpoint& endpoint) {
+  SocketAddress address = to_system(endpoint);
+  const std::string what = "connect to " + endpoint.text();
+  Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return failed(what);
+  turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  if (::connect(socket.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) return failed(what);
+  return socket;
+}
+
+std::optional<Error> connect_error(const Descriptor& socket) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &value, &length) != 0) value = errno;
+  if (value == 0) return std::nullopt;
+  return error_of_errno("connect", value);
+}
+
+Transferred receive(const Descriptor& socket, char* buffer, std::size_t size) {
+  for (;;) {
+    const ssize_t count = ::recv(socket.get(), buffer, size, 0);
+    if (count > 0) return {Transfer::done, static_cast<std::size_t>(count)};
+    if (count == 0) return {Transfer::eof, 0};
+    if (errno == EINTR) continue;
+    return {errno == EAGAIN ? Transfer::again : Transfer::reset, 0};
+  }
+}
+
+Transferred send(const Descriptor& socket, Octets octets) {
+  for (;;) {
+    const ssize_t count = ::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+    if (count >= 0) return {Transfer::done, static_cast<std::size_t>(count)};
+    if (errno == EINTR) continue;
+    return {errno == EAGAIN ? Transfer::again : Transfer::reset, 0};
+  }
+}
+
+void shut_down_writing(const Descriptor& socket) { ::shutdown(socket.get(), SHUT_WR); }
+
+}  // namespace adieu::uv

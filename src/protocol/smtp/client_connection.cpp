@@ -1,0 +1,287 @@
+// See client_connection.h.
+#include "adieu/protocol/smtp/client_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "adieu/base/result.h"
+
+namespace adieu::smtp {
+namespace {
+/// Ciphertext waiting for the transport beyond which the session's output stays where it is.
+constexpr std::size_t kCiphertextLimit = 65'536;
+}  // namespace
+
+ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
+  check(profile.starttls == ClientStartTls::never || profile.channels != nullptr, "a TLS next hop has a channel factory");
+  session_ = std::make_unique<ClientSession>(
+      profile.session, ClientLayer{.secure = false, .starttls = profile.starttls, .greeted = false}, now);
+}
+
+ClientConnection::~ClientConnection() = default;
+
+void ClientConnection::begin_tls(Instant now) {
+  session_.reset();
+  channel_ = profile_.channels->make();
+  note(tls::Event::begin_handshake);
+  course_ = Course::going_on;
+  layer_began_ = now;
+  octets_in_ = octets_out_ = 0;
+  layer_deadline_ = now + profile_.handshake_timeout;
+}
+
+bool ClientConnection::received_close_notify() const {
+  const auto* closing = std::get_if<tls::Closing>(&state_);
+  return closing != nullptr && closing->received;
+}
+
+void ClientConnection::receive(Octets octets, Instant now) {
+  if (course_ == Course::ending || octets.empty()) return;
+  octets_in_ += octets.size();
+  if (received_close_notify()) {
+    break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
+  } else if (course_ == Course::starting_tls) {
+    break_layer(tls::Event::octets_behind, "octets behind the reply to STARTTLS", now);
+  } else if (channel_) {
+    channel_->receive(octets);
+  } else {
+    session_->receive(octets, now);
+  }
+}
+
+void ClientConnection::receive_eof(Instant now) {
+  if (course_ == Course::ending) return;
+  if (channel_) {
+    channel_->receive_eof();
+  } else {
+    break_layer(tls::Event::fin, "the next hop closed the connection", now);
+  }
+}
+
+void ClientConnection::receive_reset(Instant now) {
+  break_layer(tls::Event::rst, "the next hop reset the connection", now);
+  course_ = Course::ending;
+  channel_.reset();
+}
+
+/// True when a record's plaintext was given to the session, which shall work on it before anything behind it is read.
+bool ClientConnection::work_on_channel(Instant now) {
+  while (channel_ && course_ != Course::ending && !received_close_notify()) {
+    std::string plaintext;
+    switch (channel_->step(plaintext)) {
+      case tls::ChannelEvent::wants_input: return false;
+      case tls::ChannelEvent::established:
+        note(tls::Event::established);
+        layer_deadline_.reset();
+        session_ = std::make_unique<ClientSession>(
+            profile_.session, ClientLayer{.secure = true, .starttls = ClientStartTls::never, .greeted = true}, now);
+        return true;
+      case tls::ChannelEvent::plaintext:
+        if (course_ != Course::going_on) break;  // behind our close_notify: read and discarded (R7)
+        session_->receive(plaintext, now);
+        return true;
+      case tls::ChannelEvent::close_notify: peer_closed(now); return false;
+      case tls::ChannelEvent::broken: break_layer(channel_->failure().event, channel_->failure().detail, now); return false;
+    }
+  }
+  return false;
+}
+
+/// R: the replies that came before it have been worked on, none can come any more (R14, R16).
+void ClientConnection::peer_closed(Instant now) {
+  note(tls::Event::received_close_notify);
+  if (std::holds_alternative<tls::Plain>(state_)) {
+    finish_layer(tls::Ending::mutual, now);
+    course_ = Course::ending;
+    channel_.reset();
+    return;
+  }
+  end_session("the next hop ended TLS");
+  if (channel_->unread() != 0) {
+    break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
+  } else {
+    close_layer(now);
+  }
+}
+
+/// S, once everything before it in the output has gone.
+void ClientConnection::close_layer(Instant now) {
+  channel_->close();
+  course_ = Course::closing;
+  layer_deadline_ = now + profile_.close_notify_timeout;
+}
+
+void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now) {
+  if (course_ == Course::ending) return;
+  const bool handshaking = std::holds_alternative<tls::Handshaking>(state_);
+  note(event);
+  const auto* broken = std::get_if<tls::Broken>(&state_);
+  if (channel_ && broken == nullptr) return;  // a FIN behind R: S can still be written
+  if (handshaking) {
+    closed_.tls_failed = true;
+    Outcome failure;
+    failure.status = {4, 7, 5};
+    failure.detail = "TLS handshake failed: " + (detail.empty() ? std::string(name(tls::Ending::timeout)) : detail);
+    closed_.failure = std::move(failure);
+  }
+  end_session(channel_ ? "TLS ended without close_notify" : detail);
+  detail_ = std::move(detail);
+  if (broken != nullptr && broken->ending == tls::Ending::injected) {
+    close_layer(now);
+    return;
+  }
+  tls::Ending ending = broken != nullptr ? broken->ending : tls::Ending::fin;
+  if (broken == nullptr && event == tls::Event::rst) ending = tls::Ending::rst;
+  if (broken == nullptr && event == tls::Event::timeout) ending = tls::Ending::timeout;
+  finish_layer(ending, now);
+  course_ = Course::ending;
+  // Of the output only an alert may still go: of a message under way not one octet more.
+  if (!handshaking) channel_.reset();
+  layer_deadline_ = now + profile_.close_notify_timeout;
+}
+
+void ClientConnection::end_session(std::string_view why) {
+  if (!session_) return;
+  session_->end_of_layer(why);
+  for (;;) {
+    ClientAction action = session_->next_action();
+    if (auto* finished = std::get_if<Finished>(&action)) {
+      finished_ = std::move(*finished);
+    } else if (auto* end = std::get_if<ClientEnd>(&action)) {
+      if (!closed_.failure) closed_.failure = std::move(end->failure);
+      break;
+    } else if (std::holds_alternative<std::monostate>(action)) {
+      break;
+    }
+  }
+  session_.reset();
+}
+
+void ClientConnection::finish_layer(tls::Ending ending, Instant now) {
+  const tls::Effect effect = in_message_  ? tls::Effect::rolled_back
+                             : quit_sent_ ? tls::Effect::after_quit
+                                          : tls::Effect::none;
+  layer_ends_.push_back({.secure = channel_ != nullptr,
+                         .ending = ending,
+                         .effect = effect,
+                         .detail = std::exchange(detail_, {}),
+                         .info = channel_ ? channel_->info() : tls::ChannelInfo{},
+                         .peer_name = {},
+                         .octets_in = octets_in_,
+                         .octets_out = octets_out_,
+                         .transactions = std::exchange(delivered_, 0),
+                         .lasted = now - layer_began_});
+  layer_deadline_.reset();
+}
+
+void ClientConnection::encrypt(Instant now) {
+  if (!channel_ || channel_->output().size() >= kCiphertextLimit) return;
+  const Octets fresh = session_->output();
+  if (fresh.empty()) return;
+  const std::size_t count = fresh.size();
+  channel_->send(fresh);
+  session_->sent(count, now);
+}
+
+ClientConnectionAction ClientConnection::next_action(Instant now) {
+  for (;;) {
+    const bool more = work_on_channel(now);
+    if (finished_) {
+      in_message_ = false;
+      return *std::exchange(finished_, std::nullopt);
+    }
+    if (course_ == Course::starting_tls && output().empty()) {
+      begin_tls(now);
+      continue;
+    }
+    if (course_ != Course::going_on || !session_) break;
+    ClientAction action = session_->next_action();
+    encrypt(now);
+    if (std::holds_alternative<Ready>(action)) return Ready{};
+    if (const auto* wants = std::get_if<WantsMailData>(&action)) return *wants;
+    if (auto* finished = std::get_if<Finished>(&action)) {
+      in_message_ = false;
+      delivered_ += std::any_of(finished->outcomes.begin(), finished->outcomes.end(),
+                                [](const Outcome& outcome) { return outcome.fate == Fate::delivered; });
+      return std::move(*finished);
+    }
+    if (std::holds_alternative<ClientBeginTls>(action)) {
+      course_ = Course::starting_tls;
+    } else if (auto* end = std::get_if<ClientEnd>(&action)) {
+      closed_.failure = std::move(end->failure);
+      session_.reset();
+      if (channel_) {
+        close_layer(now);
+      } else {
+        finish_layer(tls::Ending::mutual, now);
+        course_ = Course::ending;
+      }
+    } else if (!more) {
+      break;
+    }
+  }
+  if (course_ == Course::ending && output().empty()) return closed_;
+  return std::monostate{};
+}
+
+void ClientConnection::send(OutgoingMessage message, Instant now) {
+  in_message_ = true;
+  session_->send(std::move(message), now);
+}
+
+void ClientConnection::supply(Octets mail_data, bool last) {
+  if (session_) session_->supply(mail_data, last);
+}
+
+void ClientConnection::quit(Instant now) {
+  if (!session_) return;
+  quit_sent_ = true;
+  session_->quit(now);
+}
+
+Octets ClientConnection::output() const {
+  if (channel_) return channel_->output();
+  if (!session_) return {};
+  check(std::holds_alternative<tls::Plain>(state_), "a session inside TLS speaks through its channel");
+  return session_->output();
+}
+
+void ClientConnection::sent(std::size_t count, Instant now) {
+  octets_out_ += count;
+  if (!channel_) {
+    session_->sent(count, now);
+    return;
+  }
+  channel_->consume_output(count);
+  if (course_ != Course::closing || !channel_->output().empty()) return;
+  note(tls::Event::sent_close_notify);
+  const auto* broken = std::get_if<tls::Broken>(&state_);
+  if (broken == nullptr && !std::holds_alternative<tls::Plain>(state_)) return;  // now wait for R
+  finish_layer(broken != nullptr ? broken->ending : tls::Ending::mutual, now);
+  course_ = Course::ending;
+  channel_.reset();
+}
+
+Deadline ClientConnection::deadline() const {
+  return session_ && course_ == Course::going_on ? earlier(layer_deadline_, session_->deadline()) : layer_deadline_;
+}
+
+void ClientConnection::expire(Instant now) {
+  if (layer_deadline_ && *layer_deadline_ <= now) {
+    break_layer(tls::Event::timeout, "", now);
+    if (course_ == Course::closing) finish_layer(tls::Ending::injected, now);
+    course_ = Course::ending;
+    channel_.reset();
+    layer_deadline_.reset();
+  } else if (session_ && course_ == Course::going_on) {
+    session_->expire(now);
+  }
+}
+
+std::vector<tls::LayerEnd> ClientConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }
+
+const tls::ChannelInfo* ClientConnection::tls() const {
+  return channel_ && !std::holds_alternative<tls::Handshaking>(state_) ? &channel_->info() : nullptr;
+}
+
+}  // namespace adieu::smtp

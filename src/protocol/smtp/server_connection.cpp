@@ -1,0 +1,367 @@
+// See server_connection.h.
+#include "adieu/protocol/smtp/server_connection.h"
+
+#include <utility>
+
+#include "adieu/base/result.h"
+
+namespace adieu::smtp {
+namespace {
+/// What the end of a layer costs. An acknowledgement is unconfirmed only where the peer never said R (R11).
+tls::Effect effect_of(const ServerStanding& standing, bool peer_said_goodbye) {
+  if (standing.unacknowledged) return tls::Effect::revoked;
+  if (standing.in_transaction) return tls::Effect::rolled_back;
+  if (standing.quit_answered) return tls::Effect::after_quit;
+  if (standing.unconfirmed && !peer_said_goodbye) return tls::Effect::ack_unconfirmed;
+  return tls::Effect::none;
+}
+
+/// The closure machine leaves plaintext alone, so its endings are told here.
+tls::Ending plaintext_ending(tls::Event event) {
+  if (event == tls::Event::rst) return tls::Ending::rst;
+  if (event == tls::Event::timeout) return tls::Ending::timeout;
+  if (event == tls::Event::octets_behind) return tls::Ending::injected;
+  return tls::Ending::fin;
+}
+}  // namespace
+
+std::string_view name(EndReason reason) {
+  switch (reason) {
+    case EndReason::quit: return "quit";
+    case EndReason::errors: return "too many errors";
+    case EndReason::timeout: return "timeout";
+    case EndReason::shutdown: return "shutdown";
+    case EndReason::pipelined_starttls: return "octets behind STARTTLS";
+    case EndReason::protocol: return "not SMTP";
+    case EndReason::transactions: return "too many transactions";
+  }
+  return "unknown";
+}
+
+ServerConnection::ServerConnection(const ServerConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
+  check(profile.tls == ServerTls::off || profile.channels != nullptr, "a TLS listener has a channel factory");
+  if (profile.tls == ServerTls::implicit) {
+    begin_tls(now);
+  } else {
+    begin_plaintext(true, now);
+  }
+}
+
+ServerConnection::~ServerConnection() = default;
+
+void ServerConnection::begin_plaintext(bool greets, Instant now) {
+  const ServerLayer layer{.secure = false,
+                          .offers_starttls = profile_.tls != ServerTls::off,
+                          .requires_tls = profile_.tls == ServerTls::required,
+                          .returns_to_plaintext = false,
+                          .greets = greets};
+  channel_.reset();
+  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.errors);
+  course_ = Course::going_on;
+  layer_began_ = now;
+  octets_in_ = octets_out_ = 0;
+}
+
+void ServerConnection::begin_tls(Instant now) {
+  channel_ = profile_.channels->make();
+  note(tls::Event::begin_handshake);
+  course_ = Course::going_on;
+  layer_began_ = now;
+  octets_in_ = octets_out_ = ciphertext_taken_ = 0;
+  layer_deadline_ = now + profile_.handshake_timeout;
+}
+
+void ServerConnection::begin_secure_session(Instant now) {
+  note(tls::Event::established);
+  layer_deadline_.reset();
+  stays_plain_ = profile_.returns_to_plaintext && profile_.tls != ServerTls::implicit;
+  const ServerLayer layer{.secure = true,
+                          .offers_starttls = false,
+                          .requires_tls = false,
+                          .returns_to_plaintext = stays_plain_,
+                          .greets = profile_.tls == ServerTls::implicit};
+  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.errors);
+}
+
+bool ServerConnection::received_close_notify() const {
+  const auto* closing = std::get_if<tls::Closing>(&state_);
+  return closing != nullptr && closing->received;
+}
+
+void ServerConnection::receive(Octets octets, Instant now) {
+  if (course_ == Course::ending || octets.empty()) return;
+  octets_in_ += octets.size();
+  if (course_ == Course::starting_tls) {
+    // Nobody can answer a 220 that has not been handed over: these octets stood in the clear behind STARTTLS (CVE-2011-0411).
+    break_layer(tls::Event::octets_behind, "octets behind STARTTLS", now);
+  } else if (received_close_notify()) {
+    break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
+  } else if (channel_) {
+    channel_->receive(octets);
+  } else if (course_ != Course::finishing) {
+    session_->receive(octets, now);
+  }
+}
+
+void ServerConnection::receive_eof(Instant now) {
+  eof_ = true;
+  if (course_ == Course::ending) return;
+  if (channel_) {
+    channel_->receive_eof();
+  } else {
+    break_layer(tls::Event::fin, "", now);
+  }
+}
+
+void ServerConnection::receive_reset(Instant now) {
+  eof_ = true;
+  break_layer(tls::Event::rst, "", now);
+  abandon(now);
+}
+
+/// Nothing more can be handed over: the transport is gone, or the peer does not read.
+void ServerConnection::abandon(Instant now) {
+  end_session();
+  if (const auto* broken = std::get_if<tls::Broken>(&state_); broken != nullptr && course_ == Course::closing) {
+    finish_layer(broken->ending, now);
+  }
+  course_ = Course::ending;
+  channel_.reset();
+  layer_deadline_.reset();
+}
+
+/// True when a record's plaintext was given to the session: it is carried out, and its replies made records, before anything
+/// behind it is read (R2).
+bool ServerConnection::work_on_channel(Instant now) {
+  while (channel_ && course_ != Course::ending && !received_close_notify() && wants_input()) {
+    std::string plaintext;
+    switch (channel_->step(plaintext)) {
+      case tls::ChannelEvent::wants_input: return false;
+      case tls::ChannelEvent::established: begin_secure_session(now); return true;
+      case tls::ChannelEvent::plaintext:
+        // R7: what still comes once we have ended the session is read and discarded.
+        if (course_ != Course::going_on) break;
+        session_->receive(plaintext, now);
+        return true;
+      case tls::ChannelEvent::close_notify: peer_closed(now); return false;
+      case tls::ChannelEvent::broken: break_layer(channel_->failure().event, channel_->failure().detail, now); return false;
+    }
+  }
+  return false;
+}
+
+/// R. Everything before it has been given to the session.
+void ServerConnection::peer_closed(Instant now) {
+  note(tls::Event::received_close_notify);
+  if (in<tls::Plain>()) {
+    finish_layer(tls::Ending::mutual, now);  // S had been handed over before
+    course_ = Course::ending;
+    channel_.reset();
+  } else if (channel_->unread() != 0) {
+    break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
+  } else if (course_ == Course::closing) {
+    // S stands in the output already; the machine completes once it has been handed over.
+  } else if (channel_->info().discards_pending_writes) {
+    close_layer(now);  // R2, TLS 1.2: replies that are not yet records are dropped
+  } else {
+    course_ = Course::replying;
+  }
+}
+
+/// S. From here on the session is asked nothing more. It lives until S has been handed over, since what its replies promise counts
+/// as promised once they are handed over, and they stand before S in the output; what is still open then rolls back with it.
+void ServerConnection::close_layer(Instant now) {
+  question_ = 0;
+  channel_->close();
+  course_ = Course::closing;
+  layer_deadline_ = now + profile_.close_notify_timeout;
+}
+
+void ServerConnection::close_notify_handed_over(Instant now) {
+  if (session_ && session_->standing().quit_answered) stays_plain_ = false;  // R6
+  end_session();
+  note(tls::Event::sent_close_notify);
+  if (const auto* broken = std::get_if<tls::Broken>(&state_)) {
+    finish_layer(broken->ending, now);
+    course_ = Course::ending;
+  } else if (in<tls::Plain>()) {
+    finish_layer(tls::Ending::mutual, now);
+    if (stays_plain_ && !eof_) {
+      begin_plaintext(false, now);
+    } else {
+      course_ = Course::ending;
+      channel_.reset();
+    }
+  }
+}
+
+void ServerConnection::end_session() {
+  if (!session_) return;
+  standing_ = session_->standing();
+  peer_name_ = session_->client_name().name;
+  session_.reset();
+  question_ = 0;
+  marks_.clear();
+  encrypted_ = 0;
+}
+
+/// R8: no further octet of the connection is trusted or answered. R4: where octets came behind R, S is still sent.
+void ServerConnection::break_layer(tls::Event event, std::string detail, Instant now) {
+  if (course_ == Course::ending) return;
+  note(event);
+  if (channel_ && !in<tls::Broken>()) return;  // a FIN behind R: S can still be written
+  if (!detail.empty()) detail_ = std::move(detail);
+  const tls::Ending ending = channel_ ? std::get<tls::Broken>(state_).ending : plaintext_ending(event);
+  if (channel_ && ending == tls::Ending::injected) {
+    close_layer(now);
+    return;
+  }
+  // Of the output only an alert may still go, and only where no reply stands before it: those are not handed over any more.
+  const bool replies_waiting = !marks_.empty();
+  end_session();
+  finish_layer(ending, now);
+  if (replies_waiting) channel_.reset();
+  course_ = Course::ending;
+  layer_deadline_ = now + profile_.close_notify_timeout;
+}
+
+void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
+  const bool goodbye = ending == tls::Ending::mutual;
+  layer_ends_.push_back({.secure = channel_ != nullptr,
+                         .ending = ending,
+                         .effect = effect_of(standing_, goodbye),
+                         .detail = std::exchange(detail_, {}),
+                         .info = channel_ ? channel_->info() : tls::ChannelInfo{},
+                         .peer_name = std::exchange(peer_name_, {}),
+                         .octets_in = octets_in_,
+                         .octets_out = octets_out_,
+                         .transactions = standing_.committed,
+                         .lasted = now - layer_began_});
+  standing_ = ServerStanding{.errors = standing_.errors};
+  layer_deadline_.reset();
+}
+
+void ServerConnection::encrypt() {
+  if (!channel_) return;
+  const Octets fresh = session_->output().substr(encrypted_);
+  if (fresh.empty()) return;
+  channel_->send(fresh);
+  encrypted_ += fresh.size();
+  marks_.push_back({ciphertext_taken_ + channel_->output().size(), fresh.size()});
+}
+
+ServerConnectionAction ServerConnection::next_action(Instant now) {
+  for (;;) {
+    const bool more = work_on_channel(now);
+    if (course_ == Course::starting_tls && output().empty()) {
+      end_session();
+      begin_tls(now);
+      continue;
+    }
+    if (course_ == Course::going_on || course_ == Course::replying) {
+      if (!session_) break;  // handshake
+      ServerAction action = session_->next_action();
+      encrypt();
+      if (auto* question = std::get_if<Question>(&action)) {
+        question_ = ++last_question_;
+        return AskedQuestion{question_, std::move(*question)};
+      }
+      if (std::holds_alternative<BeginTls>(action)) {
+        course_ = Course::starting_tls;
+        continue;
+      }
+      if (const auto* end = std::get_if<EndSession>(&action)) {
+        stays_plain_ = false;
+        if (end->reason != EndReason::quit) detail_ = name(end->reason);
+        course_ = Course::finishing;
+      } else if (course_ == Course::replying) {
+        if (question_ == 0 && session_->output().empty()) close_layer(now);
+      } else if (more) {
+        continue;
+      }
+    }
+    if (course_ == Course::finishing && session_->output().empty()) {
+      if (channel_) {
+        close_layer(now);
+      } else {
+        end_session();
+        finish_layer(tls::Ending::mutual, now);
+        course_ = Course::ending;
+      }
+    }
+    break;
+  }
+  if (output().empty()) {
+    write_deadline_.reset();
+    if (course_ == Course::ending) return CloseTransport{};
+  } else if (!write_deadline_) {
+    write_deadline_ = now + profile_.session.limits.data_timeout;
+  }
+  return std::monostate{};
+}
+
+void ServerConnection::answer(std::uint64_t number, Answer answer) {
+  if (number == 0 || number != question_) return;
+  question_ = 0;
+  session_->answer(std::move(answer));
+}
+
+Octets ServerConnection::output() const {
+  if (channel_) return channel_->output();
+  if (!session_) return {};
+  check(in<tls::Plain>(), "a session inside TLS speaks through its channel");
+  return session_->output();
+}
+
+void ServerConnection::sent(std::size_t count, Instant now) {
+  octets_out_ += count;
+  write_deadline_.reset();
+  if (!channel_) {
+    session_->sent(count);
+    return;
+  }
+  channel_->consume_output(count);
+  ciphertext_taken_ += count;
+  while (!marks_.empty() && marks_.front().ciphertext_end <= ciphertext_taken_) {
+    session_->sent(marks_.front().plaintext);
+    encrypted_ -= marks_.front().plaintext;
+    marks_.pop_front();
+  }
+  if (course_ == Course::closing && channel_->output().empty()) close_notify_handed_over(now);
+}
+
+bool ServerConnection::wants_input() const {
+  if (course_ == Course::ending) return false;
+  return course_ != Course::going_on || !session_ || session_->wants_input();
+}
+
+Deadline ServerConnection::deadline() const {
+  const Deadline when = earlier(layer_deadline_, write_deadline_);
+  const bool peers_turn = session_ && course_ == Course::going_on && question_ == 0 && output().empty();
+  return peers_turn ? earlier(when, session_->deadline()) : when;
+}
+
+void ServerConnection::expire(Instant now) {
+  const auto over = [now](const Deadline& deadline) { return deadline && *deadline <= now; };
+  if (over(layer_deadline_) || over(write_deadline_)) {
+    break_layer(tls::Event::timeout, over(write_deadline_) ? "the peer does not read" : "", now);
+    abandon(now);
+  } else if (session_ && course_ == Course::going_on) {
+    session_->expire(now);
+  }
+}
+
+void ServerConnection::shut_down(Instant now) {
+  stays_plain_ = false;
+  if (session_ && course_ == Course::going_on) {
+    session_->shut_down();
+  } else if (in<tls::Handshaking>()) {
+    break_layer(tls::Event::timeout, "shutdown", now);
+  }
+}
+
+std::vector<tls::LayerEnd> ServerConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }
+
+const tls::ChannelInfo* ServerConnection::tls() const { return channel_ && !in<tls::Handshaking>() ? &channel_->info() : nullptr; }
+
+}  // namespace adieu::smtp

@@ -1,0 +1,149 @@
+#include "io/uv/loop.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "io/uv/socket.h"
+
+namespace adieu::uv {
+namespace {
+using namespace std::chrono_literals;
+
+TEST(Loop, runs_tasks_of_other_threads_in_the_order_of_each) {
+  Loop loop;
+  constexpr int kThreads = 4;
+  constexpr int kTasks = 500;
+  std::vector<std::vector<int>> seen(kThreads);
+  int done = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kTasks; ++i) {
+        loop.post([&, t, i] {
+          seen[static_cast<std::size_t>(t)].push_back(i);
+          if (++done == kThreads * kTasks) loop.stop();
+        });
+      }
+    });
+  }
+  loop.run();
+  for (auto& thread : threads) thread.join();
+  for (const auto& order : seen) {
+    ASSERT_EQ(order.size(), static_cast<std::size_t>(kTasks));
+    for (int i = 0; i < kTasks; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+  }
+}
+
+TEST(Loop, destroys_tasks_that_come_after_its_end) {
+  auto token = std::make_shared<int>();
+  Loop loop;
+  loop.post([&] { loop.stop(); });
+  loop.run();
+  loop.post([token] {});
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(Timer, fires_once_and_not_before_the_later_of_two_settings) {
+  Loop loop;
+  int fired = 0;
+  const Instant start = loop.now();
+  Instant when{};
+  Timer timer(loop, [&] {
+    ++fired;
+    when = loop.now();
+    loop.stop();
+  });
+  timer.set(start + 5ms);
+  timer.set(start + 30ms);
+  loop.run();
+  EXPECT_EQ(fired, 1);
+  EXPECT_GE(when, start + 30ms);
+}
+
+TEST(Timer, that_is_unset_or_destroyed_never_fires) {
+  Loop loop;
+  int fired = 0;
+  Timer unset(loop, [&] { ++fired; });
+  unset.set(loop.now() + 1ms);
+  unset.set(std::nullopt);
+  {
+    Timer destroyed(loop, [&] { ++fired; });
+    destroyed.set(loop.now() + 1ms);
+  }
+  Timer end(loop, [&] { loop.stop(); });
+  end.set(loop.now() + 20ms);
+  loop.run();
+  EXPECT_EQ(fired, 0);
+}
+
+TEST(Socket, brings_octets_and_eof_over_loopback) {
+  auto listener = listen_tcp({*IpAddress::parse("127.0.0.1"), 0});
+  ASSERT_TRUE(listener) << listener.error().message;
+  const auto endpoint = local_endpoint(*listener);
+  ASSERT_TRUE(endpoint);
+  Loop loop;
+  auto client = connect_tcp(*endpoint);
+  ASSERT_TRUE(client);
+  std::string got;
+  Descriptor accepted;
+  std::unique_ptr<Poll> reader;
+  Poll writable(loop, client->get(), [&](int) {
+    EXPECT_FALSE(connect_error(*client));
+    EXPECT_EQ(send(*client, "hello").octets, 5u);
+    shut_down_writing(*client);
+    writable.set(0);
+  });
+  writable.set(UV_WRITABLE);
+  Poll incoming(loop, listener->get(), [&](int) {
+    auto one = accept(*listener);
+    ASSERT_TRUE(one && *one);
+    EXPECT_TRUE((*one)->peer.address.is_loopback());
+    accepted = std::move((*one)->socket);
+    reader = std::make_unique<Poll>(loop, accepted.get(), [&](int) {
+      std::array<char, 3> buffer{};
+      const Transferred result = receive(accepted, buffer.data(), buffer.size());
+      if (result.how == Transfer::done) got.append(buffer.data(), result.octets);
+      if (result.how == Transfer::eof) loop.stop();
+    });
+    reader->set(UV_READABLE);
+  });
+  incoming.set(UV_READABLE);
+  loop.run();
+  EXPECT_EQ(got, "hello");
+}
+
+TEST(Socket, a_port_nobody_listens_on_is_refused) {
+  auto listener = listen_tcp({*IpAddress::parse("127.0.0.1"), 0});
+  const Endpoint gone = *local_endpoint(*listener);
+  *listener = Descriptor();
+  Loop loop;
+  auto client = connect_tcp(gone);
+  if (!client) {
+    EXPECT_EQ(client.error().kind, ErrorKind::refused);
+    return;
+  }
+  std::optional<Error> error;
+  Poll decided(loop, client->get(), [&](int) {
+    error = connect_error(*client);
+    loop.stop();
+  });
+  decided.set(UV_WRITABLE);
+  loop.run();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->kind, ErrorKind::refused);
+}
+
+TEST(Socket, a_unix_socket_left_over_is_replaced_and_one_in_use_is_not) {
+  const std::string path = testing::TempDir() + "adieu-socket-test-" + std::to_string(getpid());
+  { ASSERT_TRUE(listen_unix(path)); }
+  auto second = listen_unix(path);
+  ASSERT_TRUE(second) << second.error().message;
+  const auto third = listen_unix(path);
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().kind, ErrorKind::refused);
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace adieu::uv
