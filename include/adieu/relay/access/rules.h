@@ -1,0 +1,55 @@
+// Who may relay what, where to: the `relay` and `reject` rules of the policy file, in their order, for one recipient at a time.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "adieu/base/ip.h"
+#include "adieu/protocol/mail/address.h"
+#include "adieu/relay/config/config.h"
+
+namespace adieu::access {
+
+struct Relay {
+  std::string next_hop;  // its name in the policy file
+};
+using Decision = std::variant<Relay, smtp::Reply>;
+
+/// Immutable; may be used from any thread.
+class Rules {
+ public:
+  /// Every name that a rule of `config` uses is defined there.
+  explicit Rules(const config::Config& config);
+
+  /// The first rule that matches decides; where none does, 550 5.7.1. A recipient of a client outside every network set whose local-part
+  /// would route on beyond its domain (user%other, other!user, "user@other") gets 550 5.7.1 too: it is an old way to slip past a rule about domains.
+  /// `<Postmaster>` without a domain is postmaster at this host (RFC 5321 section 4.5.1).
+  Decision decide(const IpAddress& client, const mail::Mailbox& forward_path) const;
+  /// For mail that the relay itself writes: the first `relay` whose `to` matches, whoever it is `from`.
+  Decision decide_own(const mail::Mailbox& forward_path) const;
+
+ private:
+  struct Compiled {
+    int network = -1;  // index into networks_; -1: any client
+    int domains = -1;  // index into domains_; -1: any recipient
+    std::variant<config::RelayVia, config::RejectWith> action;
+  };
+  /// Names as keys: "example.org" for itself, ".example.org" for all below it.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Names = std::unordered_map<std::string, bool, Hash, std::equal_to<>>;
+
+  static bool contains(const Names& names, std::string_view domain);
+
+  std::string hostname_;
+  std::vector<std::vector<Network>> networks_;
+  std::vector<Names> domains_;
+  std::vector<Compiled> rules_;
+};
+
+}  // namespace adieu::access

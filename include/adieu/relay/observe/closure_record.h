@@ -1,0 +1,27 @@
+// The closure record: what a TLS layer leaves behind when it has ended, one line in the log. Rules R18, R19; "What it is called" in
+// the rules of closure.
+#pragma once
+
+#include <string>
+
+#include "adieu/base/ip.h"
+#include "adieu/base/log.h"
+#include "adieu/protocol/tls/layer_end.h"
+
+namespace adieu::observe {
+
+enum class Role : std::uint8_t { server, client };
+
+struct ClosureRecord {
+  Role role = Role::server;
+  tls::LayerEnd end;
+  Endpoint peer;
+  std::string where;      // the listener's endpoint, or the next hop's name
+  std::string host;       // of a next hop: the name it was found by
+
+  /// R18: what cost nothing, or only an answer after QUIT, is for debugging; `corrupt` and `injected` are warnings whatever they cost.
+  LogLevel level() const;
+  LogLine line() const;
+};
+
+}  // namespace adieu::observe

@@ -1,0 +1,51 @@
+// A message on its way out, shared by its jobs: they may be in the hands of several shards at once.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "adieu/relay/spool/message.h"
+
+namespace adieu::queue {
+
+/// Octets of mail data that messages on their way keep in memory, all shards.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
+  bool take(std::uint64_t octets) {
+    if (used_.fetch_add(octets, std::memory_order_relaxed) + octets <= limit_) return true;
+    give_back(octets);
+    return false;
+  }
+  void give_back(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
+  std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::uint64_t limit_;
+  std::atomic<std::uint64_t> used_ = 0;
+};
+
+/// May be used from any thread.
+class InFlight {
+ public:
+  /// Mail data that the budget has no room for is let go: it can be read from the spool again. `budget` outlives this.
+  InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget);
+  ~InFlight();
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+  const std::shared_ptr<const spool::MessageHead>& head() const { return head_; }
+  /// Null: read it from the spool.
+  const spool::MailData& mail_data() const { return mail_data_; }
+  /// `count` recipients are delivered or have failed. True for the one call that leaves no recipient pending.
+  bool settle(std::uint32_t count) { return pending_.fetch_sub(count, std::memory_order_acq_rel) == count; }
+
+ private:
+  const std::shared_ptr<const spool::MessageHead> head_;
+  spool::MailData mail_data_;
+  MemoryBudget& budget_;
+  std::atomic<std::uint32_t> pending_;
+};
+
+}  // namespace adieu::queue

@@ -1,0 +1,35 @@
+// What an attempt's outcomes mean for a message: which recipients are done with, which are tried again and when, and whom to tell.
+// RFC 5321 sections 4.5.4.1 and 6.1, RFC 3464.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "adieu/protocol/smtp/outcome.h"
+#include "adieu/relay/queue/queue.h"
+#include "adieu/relay/queue/retry.h"
+#include "adieu/relay/spool/spool.h"
+
+namespace adieu::queue {
+
+struct Verdict {
+  std::vector<spool::RecipientUpdate> updates;   // one for each recipient of the job, in its order
+  std::uint32_t final_count = 0;                 // delivered or failed
+  std::optional<Job> again;                      // the recipients that were deferred, with their next attempt
+  struct Failure {
+    std::uint32_t index;                         // into the head's recipients
+    smtp::Outcome outcome;                       // as given, or 5.4.7 when a deferral had lasted for too long
+  };
+  std::vector<Failure> failures;                 // to be told to the reverse-path, unless that is null
+};
+
+/// `outcomes`: one for each recipient of `job`, in its order.
+Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, WallTime now);
+
+/// The same outcome for all of them: what happened concerned the connection, or the message as a whole.
+Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, WallTime now);
+
+/// The outcome on one line: the reply, or our own words.
+std::string reply_line(const smtp::Outcome& outcome);
+
+}  // namespace adieu::queue

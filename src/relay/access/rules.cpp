@@ -1,0 +1,76 @@
+// See rules.h.
+#include "adieu/relay/access/rules.h"
+
+#include <algorithm>
+
+#include "adieu/base/bytes.h"
+#include "adieu/base/result.h"
+#include "adieu/protocol/smtp/reply_catalog.h"
+
+namespace adieu::access {
+namespace {
+
+template <class Sets>
+int index_of(const Sets& sets, const std::string& name) {
+  const auto found = std::find_if(sets.begin(), sets.end(), [&](const auto& set) { return set.name == name; });
+  check(found != sets.end(), "a rule names only what the policy defines");
+  return static_cast<int>(found - sets.begin());
+}
+
+bool routes_on(const std::string& local_part) { return local_part.find_first_of("%!@") != std::string::npos; }
+
+}  // namespace
+
+Rules::Rules(const config::Config& config) : hostname_(to_ascii_lower(config.hostname)) {
+  for (const config::NetworkSet& set : config.networks) networks_.push_back(set.networks);
+  for (const config::DomainSet& set : config.domains) {
+    Names names;
+    for (const std::string& pattern : set.patterns) {
+      names.emplace(pattern.starts_with("*.") ? pattern.substr(1) : pattern, true);
+    }
+    domains_.push_back(std::move(names));
+  }
+  for (const config::Rule& rule : config.rules) {
+    Compiled compiled;
+    if (const auto* from = std::get_if<config::FromNetwork>(&rule.from)) compiled.network = index_of(config.networks, from->network);
+    if (const auto* to = std::get_if<config::ToDomains>(&rule.to)) compiled.domains = index_of(config.domains, to->domains);
+    compiled.action = rule.action;
+    rules_.push_back(std::move(compiled));
+  }
+}
+
+bool Rules::contains(const Names& names, std::string_view domain) {
+  if (names.contains(domain)) return true;
+  for (std::size_t dot = domain.find('.'); dot != std::string_view::npos; dot = domain.find('.', dot + 1)) {
+    if (names.contains(domain.substr(dot))) return true;
+  }
+  return false;
+}
+
+Decision Rules::decide(const IpAddress& client, const mail::Mailbox& forward_path) const {
+  const std::string domain = forward_path.domain.empty() ? hostname_ : to_ascii_lower(forward_path.domain);
+  bool trusted = false;
+  for (const Compiled& rule : rules_) {
+    if (rule.network >= 0) {
+      const auto& networks = networks_[static_cast<std::size_t>(rule.network)];
+      if (std::none_of(networks.begin(), networks.end(), [&](const Network& network) { return network.contains(client); })) continue;
+      trusted = true;
+    }
+    if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
+    if (const auto* reject = std::get_if<config::RejectWith>(&rule.action)) return reject->reply;
+    if (!trusted && routes_on(forward_path.local_part)) return smtp::reply::relaying_denied();
+    return Relay{std::get<config::RelayVia>(rule.action).next_hop};
+  }
+  return smtp::reply::relaying_denied();
+}
+
+Decision Rules::decide_own(const mail::Mailbox& forward_path) const {
+  const std::string domain = forward_path.domain.empty() ? hostname_ : to_ascii_lower(forward_path.domain);
+  for (const Compiled& rule : rules_) {
+    if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
+    if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Relay{relay->next_hop};
+  }
+  return smtp::reply::relaying_denied();
+}
+
+}  // namespace adieu::access

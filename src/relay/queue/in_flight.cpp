@@ -1,0 +1,24 @@
+// See in_flight.h.
+#include "adieu/relay/queue/in_flight.h"
+
+#include <algorithm>
+
+namespace adieu::queue {
+namespace {
+std::uint32_t pending_of(const spool::MessageHead& head) {
+  return static_cast<std::uint32_t>(std::count_if(head.recipients.begin(), head.recipients.end(), [](const auto& recipient) {
+    return recipient.state == spool::RecipientState::pending;
+  }));
+}
+}  // namespace
+
+InFlight::InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget)
+    : head_(std::move(head)), budget_(budget), pending_(pending_of(*head_)) {
+  if (mail_data && budget_.take(mail_data->size())) mail_data_ = std::move(mail_data);
+}
+
+InFlight::~InFlight() {
+  if (mail_data_) budget_.give_back(mail_data_->size());
+}
+
+}  // namespace adieu::queue
