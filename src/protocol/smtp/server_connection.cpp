@@ -25,19 +25,6 @@ tls::Ending plaintext_ending(tls::Event event) {
 }
 }  // namespace
 
-std::string_view name(EndReason reason) {
-  switch (reason) {
-    case EndReason::quit: return "quit";
-    case EndReason::errors: return "too many errors";
-    case EndReason::timeout: return "timeout";
-    case EndReason::shutdown: return "shutdown";
-    case EndReason::pipelined_starttls: return "octets behind STARTTLS";
-    case EndReason::protocol: return "not SMTP";
-    case EndReason::transactions: return "too many transactions";
-  }
-  return "unknown";
-}
-
 ServerConnection::ServerConnection(const ServerConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
   check(profile.tls == ServerTls::off || profile.channels != nullptr, "a TLS listener has a channel factory");
   if (profile.tls == ServerTls::implicit) {

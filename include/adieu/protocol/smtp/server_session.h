@@ -149,7 +149,7 @@ class ServerSession {
   Deadline deadline() const;
   /// The time is past `deadline()`: 421 4.4.2 and the end.
   void expire(Instant now);
-  /// The relay stops: 421 4.3.2 and the end, at once when idle, after the reply that is due when a message is being stored.
+  /// The relay stops: 421 4.3.2 and the end, at once when no transaction is open, else after it.
   void shut_down();
 
   const ClientName& client_name() const;

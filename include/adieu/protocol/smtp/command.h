@@ -1,0 +1,45 @@
+// SMTP commands as values: RFC 5321 section 4.1.1, with STARTTLS (RFC 3207), BDAT (RFC 3030), SIZE (RFC 1870) and BODY (RFC 6152).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "adieu/protocol/mail/envelope.h"
+#include "adieu/protocol/smtp/reply.h"
+
+namespace adieu::smtp::command {
+
+struct Ehlo { std::string name; };
+struct Helo { std::string name; };
+struct StartTls {};
+struct Mail {
+  mail::Mailbox reverse_path;
+  mail::BodyType body = mail::BodyType::unspecified;
+  std::uint64_t declared_size = 0;
+};
+struct Rcpt { mail::Mailbox forward_path; };
+struct Data {};
+struct Bdat {
+  std::uint64_t octets = 0;
+  bool last = false;
+};
+struct Rset {};
+struct Noop {};
+struct Vrfy {};
+struct Help {};
+struct Quit {};
+
+/// In the order of `Verb`.
+using Command = std::variant<Ehlo, Helo, StartTls, Mail, Rcpt, Data, Bdat, Rset, Noop, Vrfy, Help, Quit>;
+enum class Verb : std::uint8_t { ehlo, helo, starttls, mail, rcpt, data, bdat, rset, noop, vrfy, help, quit };
+inline constexpr std::size_t kVerbs = std::variant_size_v<Command>;
+
+/// Which verb a line begins with; none for others.
+std::optional<Verb> verb_of(std::string_view line);
+/// A command line without its CRLF, or the reply that says what is wrong with it.
+std::variant<Command, Reply> parse(std::string_view line);
+
+}  // namespace adieu::smtp::command

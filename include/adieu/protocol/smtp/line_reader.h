@@ -1,0 +1,43 @@
+// Command lines out of octets: RFC 5321 section 2.3.8. Only CRLF ends a line, so that what stands behind a bare CR or LF can never become a
+// command of its own.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "adieu/base/bytes.h"
+
+namespace adieu::smtp {
+
+enum class LineStatus : std::uint8_t {
+  incomplete,   // no CRLF yet
+  line,
+  too_long,     // its CRLF has come; what was beyond the limit was not kept
+  malformed,    // holds a bare CR or LF, or a NUL
+};
+
+class LineReader {
+ public:
+  /// `limit`: octets of a line with its CRLF.
+  explicit LineReader(std::size_t limit) : limit_(limit) {}
+
+  struct Taken {
+    LineStatus status = LineStatus::incomplete;
+    std::size_t consumed = 0;     // octets of the input that are worked off
+    std::string_view line;        // without CRLF; valid until the next call and while the input lives
+  };
+  /// Takes one line at the most from the start of `input`. A line that lies whole in `input` is not copied.
+  Taken take(Octets input);
+  /// Whether part of a line has been taken.
+  bool in_line() const { return !part_.empty() || discarding_; }
+
+ private:
+  std::size_t limit_;
+  std::string part_;          // of a line that lay across inputs
+  std::string whole_;
+  bool discarding_ = false;   // the line is too long
+  bool last_was_cr_ = false;  // while discarding
+};
+
+}  // namespace adieu::smtp

@@ -1,0 +1,59 @@
+// Mail data on the wire: the dot codec of DATA (RFC 5321 section 4.5.2) and the octets of BDAT (RFC 3030). The place where SMTP smuggling
+// (CVE-2023-51764 and its kin) is decided: CRLF.CRLF, and nothing else, ends mail data; a CR or LF that stands alone ends no line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adieu/base/bytes.h"
+
+namespace adieu::smtp {
+
+enum class Framing : std::uint8_t { dot, chunks };
+
+/// Decodes one message, in any division. What it makes of a bare CR or LF: noticed, and turned into CRLF in its output; whether the message
+/// is taken then is the session's decision.
+class MailDataDecoder {
+ public:
+  MailDataDecoder(Framing framing, std::size_t line_limit) : framing_(framing), line_limit_(line_limit) {}
+
+  /// Appends what `input` stands for to `out` and returns how much of it was worked off: all, unless the end of mail data (dot) is in it.
+  std::size_t decode(Octets input, std::string& out);
+  /// DATA: CRLF.CRLF (or .CRLF at the very beginning) has come.
+  bool complete() const { return complete_; }
+  /// BDAT: the last octet has come.
+  void finish(std::string& out);
+
+  bool saw_bare_newline() const { return bare_newline_; }
+  bool saw_long_line() const { return long_line_; }
+
+ private:
+  enum class At : std::uint8_t { line_start, dot, dot_cr, in_line, cr };
+
+  std::size_t decode_lines(Octets input, std::string& out);
+  void decode_octet(char c, std::string& out);
+  void end_line(std::string& out);
+  void bare(std::string& out);
+  void count(std::size_t octets);
+
+  Framing framing_;
+  std::size_t line_limit_;
+  At at_ = At::line_start;
+  std::size_t line_ = 0;       // octets of the line so far
+  bool complete_ = false;
+  bool bare_newline_ = false;
+  bool long_line_ = false;
+};
+
+/// Dot-stuffs one message, in any division; its lines end with CRLF.
+class DotEncoder {
+ public:
+  void encode(Octets mail_data, std::string& out);
+  /// The end of mail data, with a CRLF in front where the last line had none.
+  void finish(std::string& out);
+
+ private:
+  char last_[2] = {'\r', '\n'};  // the two octets before: the beginning counts as the start of a line
+};
+
+}  // namespace adieu::smtp

@@ -1,0 +1,35 @@
+// A TLS layer by GnuTLS over memory: the port tls::Channel for servers and clients. What GnuTLS 3.7 says when a layer ends, and how that reads
+// here (R1, R8, R20): reading 0 is an authenticated close_notify and nothing else is.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "adieu/protocol/tls/channel.h"
+#include "io/gnutls/credentials.h"
+
+namespace adieu::gnutls {
+
+class ServerChannels final : public tls::ChannelFactory {
+ public:
+  explicit ServerChannels(std::shared_ptr<const Credentials> credentials) : credentials_(std::move(credentials)) {}
+  std::unique_ptr<tls::Channel> make() override;
+
+ private:
+  std::shared_ptr<const Credentials> credentials_;
+};
+
+/// For one host of a next hop: its name goes into SNI, and is held against the certificate where `verify` asks for that.
+class ClientChannels final : public tls::ChannelFactory {
+ public:
+  ClientChannels(std::shared_ptr<const Credentials> credentials, std::string host, bool verify)
+      : credentials_(std::move(credentials)), host_(std::move(host)), verify_(verify) {}
+  std::unique_ptr<tls::Channel> make() override;
+
+ private:
+  std::shared_ptr<const Credentials> credentials_;
+  std::string host_;
+  bool verify_;
+};
+
+}  // namespace adieu::gnutls

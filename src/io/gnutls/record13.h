@@ -1,0 +1,32 @@
+// One TLS 1.3 record, opened or sealed by hand (RFC 8446 section 5.2), for the one case that GnuTLS does not carry through: it ends a session
+// at `user_canceled`, though the close_notify that follows is to be read and answered (R20; RFC 8446 section 6.1). AES-GCM and CHACHA20-POLY1305.
+#pragma once
+
+#include <gnutls/gnutls.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "adieu/base/bytes.h"
+
+namespace adieu::gnutls {
+
+enum class Direction : std::uint8_t { reading, writing };
+
+/// An inner plaintext without its padding.
+struct InnerPlaintext {
+  std::uint8_t content_type = 0;
+  std::string content;
+};
+
+/// The length of the record that begins `octets`, header included; none while its header is not whole.
+std::optional<std::size_t> record_length(Octets octets);
+
+/// Opens `record` (whole) with the session's read keys as the `ahead`-th record from the next. None: it fails authentication.
+std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record, std::uint64_t ahead);
+
+/// Seals `content` with the session's write keys as its next record. None: the library could not.
+std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t content_type, Octets content);
+
+}  // namespace adieu::gnutls

@@ -1,0 +1,33 @@
+// The mail transaction of a server session while it is open: what was accepted, and the mail data's way through the decoder.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "adieu/protocol/mail/header.h"
+#include "adieu/protocol/smtp/mail_data.h"
+#include "adieu/protocol/smtp/server_session.h"
+
+namespace adieu::smtp {
+
+/// Moves along with the session's state; goes when the state is left, and its transaction rolls back with it.
+struct IncomingMessage {
+  std::unique_ptr<Transaction> transaction;
+  std::size_t accepted = 0;             // recipients
+  std::optional<MailDataDecoder> decoder;
+  mail::ReceivedCounter received;
+  std::uint64_t size = 0;               // octets of mail data
+  std::optional<Reply> refusal;         // what the end of mail data will get; the rest is read and dropped
+
+  /// Decodes and checks. Returns how much of `input` was worked off; `out` gets what is to be stored, nothing once there is a refusal.
+  std::size_t take(Octets input, const ServerProfile& profile, std::string& out);
+  /// BDAT: there is no more.
+  void finish(const ServerProfile& profile, std::string& out);
+  void refuse(Reply reply);
+
+ private:
+  void judge(const ServerProfile& profile, std::string& out);
+};
+
+}  // namespace adieu::smtp

@@ -1,0 +1,51 @@
+// See line_reader.h.
+#include "adieu/protocol/smtp/line_reader.h"
+
+#include <utility>
+
+namespace adieu::smtp {
+namespace {
+
+LineStatus judge(std::string_view line, std::size_t limit) {
+  if (line.size() + 2 > limit) return LineStatus::too_long;
+  if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return LineStatus::malformed;
+  return LineStatus::line;
+}
+
+}  // namespace
+
+LineReader::Taken LineReader::take(Octets input) {
+  if (input.empty()) return {};
+  std::size_t end = 0;  // of the line, behind its CRLF; 0 where it has none yet
+  const bool split_crlf = input.front() == '\n' && (discarding_ ? last_was_cr_ : !part_.empty() && part_.back() == '\r');
+  if (split_crlf) {
+    end = 1;
+  } else if (const std::size_t crlf = input.find("\r\n"); crlf != Octets::npos) {
+    end = crlf + 2;
+  }
+  if (discarding_) {
+    last_was_cr_ = input.back() == '\r';
+    if (end == 0) return {LineStatus::incomplete, input.size(), {}};
+    discarding_ = last_was_cr_ = false;
+    return {LineStatus::too_long, end, {}};
+  }
+  if (end == 0) {
+    part_.append(input);
+    if (part_.size() > limit_) {
+      discarding_ = true;
+      last_was_cr_ = part_.back() == '\r';
+      std::string().swap(part_);
+    }
+    return {LineStatus::incomplete, input.size(), {}};
+  }
+  if (part_.empty()) {
+    const std::string_view line = input.substr(0, end - 2);
+    return {judge(line, limit_), end, line};
+  }
+  part_.append(input.substr(0, end));
+  whole_ = std::exchange(part_, {});
+  whole_.resize(whole_.size() - 2);
+  return {judge(whole_, limit_), end, whole_};
+}
+
+}  // namespace adieu::smtp

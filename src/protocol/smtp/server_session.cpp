@@ -1,0 +1,499 @@
+// See server_session.h. The states carry their data; the command table says what may come when; here is what each command does.
+#include "adieu/protocol/smtp/server_session.h"
+
+#include <utility>
+
+#include "adieu/base/result.h"
+#include "adieu/protocol/smtp/command_table.h"
+#include "adieu/protocol/smtp/extensions.h"
+#include "adieu/protocol/smtp/line_reader.h"
+#include "adieu/protocol/smtp/reply_catalog.h"
+#include "protocol/smtp/incoming_message.h"
+
+namespace adieu::smtp {
+namespace {
+
+constexpr std::size_t kInputLimit = 65'536;  // octets waiting while a question is open
+
+/// Verbs of other protocols that browsers and scanners open with; nothing they send is worth a second line.
+bool is_foreign(std::string_view line) {
+  for (const std::string_view verb : {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT ", "PRI "}) {
+    if (line.starts_with(verb)) return true;
+  }
+  return false;
+}
+
+// The states.
+struct Fresh {};
+struct Greeted {};
+struct InTransaction {
+  IncomingMessage message;
+  bool begun = false;      // BDAT has begun
+};
+struct ReceivingMailData {
+  IncomingMessage message;
+};
+/// A chunk of BDAT. Without a message it is out of order: its octets are read and dropped, to stay in step (RFC 3030 section 2).
+struct ReceivingChunk {
+  std::optional<IncomingMessage> message;
+  std::uint64_t left = 0;
+  std::uint64_t size = 0;
+  bool last = false;
+  bool was_greeted = true;
+  Reply out_of_order;
+};
+struct StartingTls {};
+struct Over {
+  EndReason reason;
+};
+using State = std::variant<Fresh, Greeted, InTransaction, ReceivingMailData, ReceivingChunk, StartingTls, Over>;
+
+// What an open question was about.
+struct NoQuestion {};
+struct AskedMail {};
+struct AskedRecipient {};
+struct AskedAppend {};
+struct AskedCommit {};
+using Open = std::variant<NoQuestion, AskedMail, AskedRecipient, AskedAppend, AskedCommit>;
+
+}  // namespace
+
+struct ServerSession::Impl {
+  Impl(const ServerProfile& its_profile, const ServerLayer& its_layer, Instant now, std::uint32_t errors_before)
+      : profile(its_profile), layer(its_layer), reader(its_profile.limits.command_line), last_heard(now), errors(errors_before) {
+    if (layer.greets) say(reply::greeting(profile.hostname));
+  }
+
+  // --- replies
+
+  void say(const Reply& reply) {
+    output += reply.wire();
+    if (reply.code < 400) return;
+    ++errors;
+    if (errors >= profile.limits.errors && !is<Over>()) {
+      output += reply::too_many_errors().wire();
+      state = Over{EndReason::errors};
+    }
+  }
+  /// The last reply of the session.
+  void end(EndReason reason, const Reply& reply) {
+    output += reply.wire();
+    state = Over{reason};
+  }
+
+  template <class S>
+  bool is() const { return std::holds_alternative<S>(state); }
+
+  command::Stage stage() const {
+    if (is<Fresh>()) return command::Stage::fresh;
+    const auto* open = std::get_if<InTransaction>(&state);
+    if (open == nullptr) return command::Stage::greeted;
+    if (open->begun) return command::Stage::chunks;
+    return open->message.accepted == 0 ? command::Stage::mail : command::Stage::recipients;
+  }
+
+  // --- input
+
+  std::string_view unread() const { return std::string_view(input).substr(read); }
+
+  /// One step; false when nothing can be done.
+  bool step() {
+    if (asked.index() != 0 || is<StartingTls>() || is<Over>() || output.size() - handed_over >= profile.limits.output) return false;
+    if (auto* data = std::get_if<ReceivingMailData>(&state)) return take_mail_data(*data);
+    if (auto* chunk = std::get_if<ReceivingChunk>(&state)) return take_chunk(*chunk);
+    return take_command();
+  }
+
+  bool take_command() {
+    const LineReader::Taken taken = reader.take(unread());
+    if (taken.consumed == 0) return false;
+    // The line may lie in `input`, which is let go only when it has been worked on.
+    if (taken.status == LineStatus::line) {
+      carry_out(taken.line, read + taken.consumed == input.size());
+    } else if (taken.status == LineStatus::too_long) {
+      say(reply::command_too_long());
+    } else if (taken.status == LineStatus::malformed) {
+      say(reply::bare_newline_in_command());
+    }
+    consume(taken.consumed);
+    return true;
+  }
+
+  void consume(std::size_t count) {
+    read += count;
+    if (read == input.size()) {
+      read = 0;
+      if (input.capacity() > OctetQueue::kKeep) {
+        std::string().swap(input);
+      } else {
+        input.clear();
+      }
+    }
+  }
+
+  void carry_out(std::string_view line, bool nothing_behind) {
+    if (is<Fresh>() && is_foreign(line)) {
+      end(EndReason::protocol, reply::not_smtp());
+      return;
+    }
+    const auto verb = command::verb_of(line);
+    if (!verb) {
+      say(reply::unknown_command());
+      return;
+    }
+    const command::Row& row = command::row(*verb);
+    auto parsed = command::parse(line);
+    auto* parsed_command = std::get_if<command::Command>(&parsed);
+    command::Refusal refusal = row.refusal[static_cast<std::size_t>(stage())];
+    if (layer.requires_tls && !row.before_tls) refusal = reply::tls_required;
+    // The octets of a chunk come whatever is thought of it.
+    if (*verb == command::Verb::bdat && refusal != nullptr && parsed_command != nullptr) {
+      const auto& bdat = std::get<command::Bdat>(*parsed_command);
+      discard_chunk(bdat, refusal());
+      return;
+    }
+    if (refusal != nullptr) {
+      say(refusal());
+    } else if (parsed_command == nullptr) {
+      refuse_parsed(*verb, std::get<Reply>(parsed));
+    } else if (*verb == command::Verb::starttls) {
+      start_tls(nothing_behind);
+    } else {
+      std::visit([this](auto& each) { carry_out(each); }, *parsed_command);
+    }
+  }
+
+  /// A BDAT whose size cannot be read leaves no way to tell mail data from commands.
+  void refuse_parsed(command::Verb verb, const Reply& reply) {
+    if (verb == command::Verb::bdat) {
+      end(EndReason::protocol, reply);
+    } else {
+      say(reply);
+    }
+  }
+
+  // --- commands
+
+  void greet(std::string name, bool extended) {
+    client.name = std::move(name);
+    client.extended = extended;
+    state = Greeted{};  // an open transaction goes with its state (section 4.1.4)
+  }
+  void carry_out(command::Ehlo& ehlo) {
+    greet(std::move(ehlo.name), true);
+    say(ehlo_reply(profile, layer, client.name));
+  }
+  void carry_out(command::Helo& helo) {
+    greet(std::move(helo.name), false);
+    say(reply::hello(profile.hostname, client.name));
+  }
+  void carry_out(command::StartTls&) {}
+  void start_tls(bool nothing_behind) {
+    if (layer.secure) {
+      say(reply::tls_already());
+    } else if (!layer.offers_starttls) {
+      say(reply::tls_not_offered());
+    } else if (!nothing_behind) {
+      // CVE-2011-0411: what stands behind STARTTLS was not said under its protection, and must not be taken as if it had been.
+      end(EndReason::pipelined_starttls, reply::pipelined_starttls());
+    } else {
+      say(reply::ready_for_tls());
+      state = StartingTls{};
+    }
+  }
+  void carry_out(command::Mail& mail) {
+    if (transactions >= profile.limits.transactions) {
+      end(EndReason::transactions, reply::too_many_transactions());
+    } else if (mail.declared_size > profile.limits.message_size) {
+      say(reply::message_too_big());
+    } else {
+      question = MailQuestion{std::move(mail.reverse_path), mail.body, mail.declared_size};
+      asked = AskedMail{};
+    }
+  }
+  void carry_out(command::Rcpt& rcpt) {
+    auto& open = std::get<InTransaction>(state);
+    if (open.message.accepted >= profile.limits.recipients) {
+      say(reply::too_many_recipients());
+      return;
+    }
+    question = RecipientQuestion{open.message.transaction.get(), std::move(rcpt.forward_path)};
+    asked = AskedRecipient{};
+  }
+  void carry_out(command::Data&) {
+    IncomingMessage message = std::move(std::get<InTransaction>(state).message);
+    message.decoder.emplace(Framing::dot, profile.limits.text_line);
+    say(reply::start_mail_input());
+    state = ReceivingMailData{std::move(message)};
+  }
+  void carry_out(command::Bdat& bdat) {
+    ReceivingChunk chunk;
+    chunk.message = std::move(std::get<InTransaction>(state).message);
+    if (!chunk.message->decoder) chunk.message->decoder.emplace(Framing::chunks, profile.limits.text_line);
+    chunk.left = chunk.size = bdat.octets;
+    chunk.last = bdat.last;
+    state = std::move(chunk);
+  }
+  void discard_chunk(const command::Bdat& bdat, Reply reply) {
+    ReceivingChunk chunk;
+    chunk.was_greeted = !is<Fresh>();
+    chunk.left = bdat.octets;
+    chunk.out_of_order = std::move(reply);
+    state = std::move(chunk);
+  }
+  void carry_out(command::Rset&) {
+    if (!is<Fresh>()) state = Greeted{};
+    say(reply::ok());
+  }
+  void carry_out(command::Noop&) { say(reply::ok()); }
+  void carry_out(command::Vrfy&) { say(reply::cannot_verify()); }
+  void carry_out(command::Help&) { say(reply::help()); }
+  void carry_out(command::Quit&) {
+    quit_answered = true;
+    end(EndReason::quit, reply::closing(profile.hostname));
+  }
+
+  // --- mail data
+
+  bool take_mail_data(ReceivingMailData& data) {
+    if (data.message.decoder->complete()) {
+      end_of_mail_data(std::move(data.message));
+      return true;
+    }
+    if (unread().empty()) return false;
+    std::string out;
+    consume(data.message.take(unread(), profile, out));
+    append(data.message, std::move(out));
+    return true;
+  }
+
+  bool take_chunk(ReceivingChunk& chunk) {
+    if (chunk.left != 0) {
+      const std::string_view octets = unread().substr(0, chunk.left);
+      if (octets.empty()) return false;
+      chunk.left -= octets.size();
+      std::string out;
+      if (chunk.message) chunk.message->take(octets, profile, out);
+      consume(octets.size());
+      if (chunk.message) append(*chunk.message, std::move(out));
+      return true;
+    }
+    if (!chunk.message) {
+      const Reply reply = std::move(chunk.out_of_order);
+      if (chunk.was_greeted) {
+        state = Greeted{};
+      } else {
+        state = Fresh{};
+      }
+      say(reply);
+      return true;
+    }
+    if (!chunk.last) {
+      // A refusal is told at once; the chunks that may be on their way already are dropped until LAST or RSET.
+      const Reply reply = chunk.message->refusal ? *chunk.message->refusal : reply::chunk_ok(chunk.size);
+      state = InTransaction{std::move(*chunk.message), true};
+      say(reply);
+      return true;
+    }
+    chunk.last = false;
+    std::string out;
+    chunk.message->finish(profile, out);
+    if (!out.empty()) {
+      chunk.last = true;
+      append(*chunk.message, std::move(out));
+      return true;
+    }
+    end_of_mail_data(std::move(*chunk.message));
+    return true;
+  }
+
+  void append(IncomingMessage& message, std::string mail_data) {
+    if (mail_data.empty()) return;
+    question = AppendQuestion{message.transaction.get(), std::move(mail_data)};
+    asked = AskedAppend{};
+  }
+
+  void end_of_mail_data(IncomingMessage message) {
+    if (message.refusal) {
+      const Reply reply = *message.refusal;
+      state = Greeted{};  // the transaction rolls back
+      say(reply);
+      return;
+    }
+    question = CommitQuestion{message.transaction.get(), message.size};
+    asked = AskedCommit{};
+    state = InTransaction{std::move(message), true};
+  }
+
+  // --- answers
+
+  void answer_mail(MailAnswer answer) {
+    if (const auto* refusal = std::get_if<Reply>(&answer)) {
+      say(*refusal);
+      return;
+    }
+    InTransaction open;
+    open.message.transaction = std::move(std::get<std::unique_ptr<Transaction>>(answer));
+    state = std::move(open);
+    say(reply::reverse_path_ok());
+  }
+  void answer_recipient(const Reply& reply) {
+    if (reply.positive()) ++std::get<InTransaction>(state).message.accepted;
+    say(reply);
+  }
+  void answer_append(std::optional<Reply> refusal) {
+    if (!refusal) return;
+    if (auto* data = std::get_if<ReceivingMailData>(&state)) {
+      data->message.refuse(std::move(*refusal));
+    } else {
+      std::get<ReceivingChunk>(state).message->refuse(std::move(*refusal));
+    }
+  }
+  void answer_commit(const Reply& reply) {
+    auto transaction = std::move(std::get<InTransaction>(state).message.transaction);
+    state = Greeted{};
+    if (reply.positive()) {
+      output += reply.wire();
+      promised.push_back({output_begin + output.size(), std::move(transaction)});
+      ++transactions;
+      return;
+    }
+    transaction.reset();
+    say(reply);
+  }
+
+  const ServerProfile& profile;
+  const ServerLayer layer;
+  LineReader reader;
+  State state = Fresh{};
+  Open asked;
+  std::optional<Question> question;   // to be handed out by next_action
+  std::string input;
+  std::size_t read = 0;               // of input
+  std::string output;
+  std::size_t handed_over = 0;        // of output
+  std::uint64_t output_begin = 0;     // octets of the session's output before `output`
+  /// A message whose 2xx ends at that octet of the output.
+  struct Promise {
+    std::uint64_t end;
+    std::unique_ptr<Transaction> transaction;
+  };
+  std::deque<Promise> promised;
+  ClientName client;
+  Instant last_heard;
+  std::uint32_t errors = 0;
+  std::uint32_t committed = 0;
+  std::size_t transactions = 0;
+  bool unconfirmed = false;
+  bool quit_answered = false;
+  bool shutting_down = false;
+};
+
+ServerSession::ServerSession(const ServerProfile& profile, const ServerLayer& layer, Instant now, std::uint32_t errors)
+    : impl_(std::make_unique<Impl>(profile, layer, now, errors)) {}
+ServerSession::~ServerSession() = default;
+
+void ServerSession::receive(Octets octets, Instant now) {
+  impl_->input.append(octets);
+  impl_->last_heard = now;
+  impl_->unconfirmed = false;
+}
+
+ServerAction ServerSession::next_action() {
+  Impl& self = *impl_;
+  for (;;) {
+    if (self.question) return *std::exchange(self.question, std::nullopt);
+    // A transaction that is open may still be finished; whoever shuts down decides for how long.
+    if (self.shutting_down && self.asked.index() == 0 && (self.is<Fresh>() || self.is<Greeted>())) {
+      self.end(EndReason::shutdown, reply::shutting_down());
+    }
+    if (const auto* over = std::get_if<Over>(&self.state)) return EndSession{over->reason};
+    if (self.is<StartingTls>()) return BeginTls{};
+    if (!self.step()) return std::monostate{};
+  }
+}
+
+void ServerSession::answer(Answer answer) {
+  Impl& self = *impl_;
+  const Open asked = std::exchange(self.asked, Open{});
+  check(asked.index() != 0 && asked.index() == answer.index() + 1, "an answer fits the open question");
+  if (auto* mail = std::get_if<MailAnswer>(&answer)) {
+    self.answer_mail(std::move(*mail));
+  } else if (auto* recipient = std::get_if<RecipientAnswer>(&answer)) {
+    self.answer_recipient(recipient->reply);
+  } else if (auto* append = std::get_if<AppendAnswer>(&answer)) {
+    self.answer_append(std::move(append->refusal));
+  } else {
+    self.answer_commit(std::get<CommitAnswer>(answer).reply);
+  }
+}
+
+Octets ServerSession::output() const { return Octets(impl_->output).substr(impl_->handed_over); }
+
+void ServerSession::sent(std::size_t count) {
+  Impl& self = *impl_;
+  self.handed_over += count;
+  while (!self.promised.empty() && self.promised.front().end <= self.output_begin + self.handed_over) {
+    self.promised.front().transaction->acknowledge();
+    self.promised.pop_front();
+    ++self.committed;
+    self.unconfirmed = true;
+  }
+  if (self.handed_over == self.output.size()) {
+    self.output_begin += self.output.size();
+    self.handed_over = 0;
+    if (self.output.capacity() > OctetQueue::kKeep) {
+      std::string().swap(self.output);
+    } else {
+      self.output.clear();
+    }
+  }
+}
+
+bool ServerSession::has_unread_input() const { return !impl_->unread().empty(); }
+
+bool ServerSession::wants_input() const { return impl_->unread().size() < kInputLimit; }
+
+Deadline ServerSession::deadline() const {
+  const Impl& self = *impl_;
+  if (self.asked.index() != 0 || self.is<Over>() || self.is<StartingTls>()) return std::nullopt;
+  const bool mail_data = self.is<ReceivingMailData>() || self.is<ReceivingChunk>();
+  return self.last_heard + (mail_data ? self.profile.limits.data_timeout : self.profile.limits.command_timeout);
+}
+
+void ServerSession::expire(Instant now) {
+  const Deadline when = deadline();
+  if (when && *when <= now) impl_->end(EndReason::timeout, reply::timeout());
+}
+
+void ServerSession::shut_down() { impl_->shutting_down = true; }
+
+const ClientName& ServerSession::client_name() const { return impl_->client; }
+
+ServerStanding ServerSession::standing() const {
+  const Impl& self = *impl_;
+  ServerStanding standing;
+  const auto* chunk = std::get_if<ReceivingChunk>(&self.state);
+  standing.in_transaction = self.is<InTransaction>() || self.is<ReceivingMailData>() || (chunk != nullptr && chunk->message);
+  standing.unacknowledged = !self.promised.empty();
+  standing.unconfirmed = self.unconfirmed;
+  standing.quit_answered = self.quit_answered;
+  standing.committed = self.committed;
+  standing.errors = self.errors;
+  return standing;
+}
+
+std::string_view name(EndReason reason) {
+  switch (reason) {
+    case EndReason::quit: return "quit";
+    case EndReason::errors: return "too many errors";
+    case EndReason::timeout: return "timeout";
+    case EndReason::shutdown: return "shutdown";
+    case EndReason::pipelined_starttls: return "octets behind STARTTLS";
+    case EndReason::protocol: return "not SMTP";
+    case EndReason::transactions: return "too many transactions";
+  }
+  return "unknown";
+}
+
+}  // namespace adieu::smtp
