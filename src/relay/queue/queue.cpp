@@ -83,6 +83,11 @@ std::vector<Job> Queue::back_off(const route::Destination& destination, WallTime
   return given_up;
 }
 
+bool Queue::backed_off(const route::Destination& destination, WallTime now) const {
+  const auto site = sites_.find(destination);
+  return site != sites_.end() && site->second.blocked_until > now;
+}
+
 void Queue::reached(const route::Destination& destination) {
   const auto site = sites_.find(destination);
   if (site == sites_.end()) return;

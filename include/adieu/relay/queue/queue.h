@@ -51,6 +51,7 @@ class Queue {
   /// says have waited for long enough, oldest first: they are taken.
   std::vector<Job> back_off(const route::Destination& destination, WallTime until, std::string reason,
                             const std::function<bool(const Job&)>& expired);
+  bool backed_off(const route::Destination& destination, WallTime now) const;
   /// A connection was had: the back-off's count begins anew.
   void reached(const route::Destination& destination);
   /// How many times in a row it could not be reached.
