@@ -1,0 +1,27 @@
+// The bytes of what the spool stores: versioned, checksummed, decoded with bounds. What a later version adds goes behind, under a new
+// version number. Not the mail data: the store beneath checks that itself.
+#pragma once
+
+#include <string>
+
+#include "adieu/base/bytes.h"
+#include "adieu/base/result.h"
+#include "adieu/relay/spool/message.h"
+#include "adieu/relay/spool/spool.h"
+
+namespace adieu::spool {
+
+/// CRC-32C (Castagnoli), RFC 3720 appendix B.4.
+std::uint32_t crc32c(Octets octets);
+
+std::string encode(const MessageHead& head);
+/// Errors (invalid): another version, a wrong checksum, a length that runs over the end. The head's id is not part of its record.
+Result<MessageHead> decode_head(MessageId id, Octets record);
+
+std::string encode(const RecipientUpdate& update);
+Result<RecipientUpdate> decode_update(std::uint32_t index, Octets record);
+
+/// Writes an update into the head that it belongs to. Errors (invalid): there is no such recipient.
+Result<> apply(const RecipientUpdate& update, MessageHead& head);
+
+}  // namespace adieu::spool

@@ -1,0 +1,87 @@
+// See committer.h.
+#include "io/rocksdb/committer.h"
+
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+namespace adieu::rocksdb {
+
+Error to_error(const ::rocksdb::Status& status, const std::string& what) {
+  const std::string words = what + ": " + status.ToString();
+  if (status.IsNoSpace()) return {ErrorKind::no_space, words + " (make room on the spool's disk; mail is taken again as soon as there is some)"};
+  if (status.IsCorruption()) return {ErrorKind::invalid, words + " (keep a copy of the spool's directory, then restore it or start with an empty one)"};
+  return {ErrorKind::io, words + " (check the spool's disk and its permissions)"};
+}
+
+Committer::Committer(::rocksdb::DB& db, bool sync, Log& log) : db_(db), sync_(sync), log_(log), thread_([this] { work(); }) {}
+
+void Committer::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::submit(Change change) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = waiting_.empty();
+    waiting_.push_back(std::move(change));
+  }
+  if (first) wake_.notify_one();
+}
+
+void Committer::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    std::vector<Change> changes = std::exchange(waiting_, {});
+    lock.unlock();
+    const Result<> result = write(changes);
+    tell(std::move(changes), result);
+    if (std::exchange(in_trouble_, !result) == result.has_value()) {
+      if (result) log_.write(LogLevel::info, LogLine("spool-recovered"));
+      if (!result) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", result.error().message));
+    }
+    lock.lock();
+  }
+}
+
+Result<> Committer::write(std::vector<Change>& changes) {
+  ::rocksdb::WriteBatch batch;
+  bool durable = false;
+  for (const Change& change : changes) {
+    change.write(batch);
+    durable |= change.durable;
+  }
+  ::rocksdb::WriteOptions options;
+  options.sync = sync_ && durable;
+  ::rocksdb::Status status = db_.Write(options, &batch);
+  if (status.ok()) return {};
+  // After a failure RocksDB takes nothing until it has been told to go on; where the cause is gone, it does.
+  if (db_.Resume().ok()) status = db_.Write(options, &batch);
+  if (status.ok()) return {};
+  return tl::unexpected<Error>(to_error(status, "spool"));
+}
+
+/// One task for each executor, not one for each change.
+void Committer::tell(std::vector<Change> changes, const Result<>& result) {
+  std::map<Executor*, std::vector<std::function<void(Result<>)>>> waiters;
+  for (Change& change : changes) {
+    if (change.committed) change.committed(result);
+    if (change.executor != nullptr) waiters[change.executor].push_back(std::move(change.done));
+  }
+  changes.clear();  // what they hold is let go before anybody can act on the news
+  for (auto& [executor, all] : waiters) {
+    executor->post([all = std::move(all), result] {
+      for (const auto& done : all) done(result);
+    });
+  }
+}
+
+}  // namespace adieu::rocksdb

@@ -1,0 +1,62 @@
+// The commit thread: takes everything that waits, writes it as one batch, syncs once, and tells all who waited. While it syncs, the next
+// batch gathers.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "adieu/base/log.h"
+#include "adieu/base/result.h"
+#include "adieu/base/task.h"
+
+namespace adieu::rocksdb {
+
+/// One change. `write` puts it into the batch; `done` runs on `executor` with what became of it, or on nobody's where there is none.
+struct Change {
+  std::function<void(::rocksdb::WriteBatch&)> write;
+  bool durable = false;             // somebody's promise depends on it: the batch is synced
+  std::function<void(const Result<>&)> committed;  // on the commit thread, before `done` is posted; may be empty
+  Executor* executor = nullptr;
+  std::function<void(Result<>)> done;
+};
+
+class Committer {
+ public:
+  /// `sync` off: nothing is synced, for trying things out. `db` outlives this.
+  Committer(::rocksdb::DB& db, bool sync, Log& log);
+  ~Committer() { finish(); }
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  /// Writes what waits and ends the thread; what is submitted later is dropped.
+  void finish();
+  /// From any thread.
+  void submit(Change change);
+
+ private:
+  void work();
+  Result<> write(std::vector<Change>& changes);
+  void tell(std::vector<Change> changes, const Result<>& result);
+
+  ::rocksdb::DB& db_;
+  const bool sync_;
+  Log& log_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Change> waiting_;      // guarded by mutex_
+  bool in_trouble_ = false;          // of the commit thread: the last batch failed
+  bool ending_ = false;              // guarded by mutex_
+  std::thread thread_;
+};
+
+/// A failure of the database as an Error: no_space or io, with what an administrator can do.
+Error to_error(const ::rocksdb::Status& status, const std::string& what);
+
+}  // namespace adieu::rocksdb
