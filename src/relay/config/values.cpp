@@ -1,0 +1,144 @@
+// See values.h.
+#include "relay/config/values.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace adieu::config {
+namespace {
+
+struct Unit {
+  std::string_view suffix;
+  std::uint64_t factor;
+};
+constexpr std::array kSizes = {Unit{"KiB", 1u << 10}, Unit{"MiB", 1u << 20}, Unit{"GiB", 1u << 30}, Unit{"B", 1}, Unit{"", 1}};
+constexpr std::array kDurations = {Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
+constexpr std::uint64_t kMost = std::uint64_t{1} << 50;  // no setting is sensible beyond it, and arithmetic on it is safe
+
+/// Digits and one of the units.
+template <class Units>
+std::optional<std::uint64_t> measure(std::string_view text, const Units& units) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end == text.data()) return std::nullopt;
+  const std::string_view suffix = text.substr(static_cast<std::size_t>(end - text.data()));
+  const auto unit = std::find_if(units.begin(), units.end(), [&](const Unit& each) { return each.suffix == suffix; });
+  if (unit == units.end() || number > kMost / unit->factor) return std::nullopt;
+  return number * unit->factor;
+}
+
+std::vector<std::string_view> split_choices(std::string_view choices) {
+  std::vector<std::string_view> all;
+  while (!choices.empty()) {
+    const std::size_t end = choices.find(" | ");
+    all.push_back(choices.substr(0, end));
+    choices = end == std::string_view::npos ? std::string_view() : choices.substr(end + 3);
+  }
+  return all;
+}
+
+std::string one_of(const std::vector<std::string_view>& words) {
+  std::string text = "expected one of";
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    text += i == 0 ? " " : i + 1 == words.size() ? " or " : ", ";
+    text += "`" + std::string(words[i]) + "`";
+  }
+  return text;
+}
+
+std::size_t distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> before(right.size() + 1), row(right.size() + 1), two_before(right.size() + 1);
+  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    two_before = before;
+    before = row;
+    row[0] = i;
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (left[i - 1] == right[j - 1] ? 0 : 1)});
+      // Two letters in each other's place are one slip.
+      if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
+    }
+  }
+  return row[right.size()];
+}
+
+std::string found(const std::string& word) { return ", found `" + word + "`"; }
+
+}  // namespace
+
+std::string nearest(std::string_view text, const std::vector<std::string_view>& known) {
+  std::string best;
+  std::size_t least = std::max<std::size_t>(1, text.size() / 3) + 1;
+  for (const std::string_view word : known) {
+    const std::size_t away = distance(text, word);
+    if (away < least) {
+      least = away;
+      best = word;
+    }
+  }
+  return best;
+}
+
+std::variant<Value, ValueError> parse_value(const Setting& setting, const std::vector<std::string>& words) {
+  Value value;
+  const bool list = setting.type == Type::durations || setting.type == Type::endpoints || setting.type == Type::names;
+  if (words.empty()) return ValueError{0, "expected a value for `" + std::string(setting.name) + "` (" + std::string(name(setting.type)) + ")", {}};
+  if (!list && words.size() > 1) return ValueError{1, "expected the end of the statement" + found(words[1]), {}};
+  value.text = words.front();
+  const std::string& word = words.front();
+  switch (setting.type) {
+    case Type::word:
+    case Type::path:
+      if (word.empty()) return ValueError{0, "expected a word that is not empty", {}};
+      return value;
+    case Type::number: {
+      const auto number = measure(word, std::array{Unit{"", 1}});
+      if (!number || *number == 0) return ValueError{0, "expected a number, 1 or more" + found(word), {}};
+      value.number = *number;
+      return value;
+    }
+    case Type::size: {
+      const auto size = measure(word, kSizes);
+      if (!size) return ValueError{0, "expected a size such as 64KiB or 50MiB" + found(word), {}};
+      value.number = *size;
+      return value;
+    }
+    case Type::duration:
+    case Type::durations:
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto millis = measure(words[i], kDurations);
+        if (!millis) return ValueError{i, "expected a duration such as 30s, 5m or 4h" + found(words[i]), {}};
+        value.durations.push_back(Duration(*millis));
+      }
+      value.duration = value.durations.front();
+      return value;
+    case Type::boolean:
+      if (word != "yes" && word != "no") return ValueError{0, "expected `yes` or `no`" + found(word), nearest(word, {"yes", "no"})};
+      value.yes = word == "yes";
+      return value;
+    case Type::choice: {
+      const auto choices = split_choices(setting.choices);
+      if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
+        return ValueError{0, one_of(choices) + found(word), nearest(word, choices)};
+      }
+      return value;
+    }
+    case Type::endpoint:
+    case Type::endpoints:
+      if (setting.type == Type::endpoints && words.size() == 1 && word == "system") return value;
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto endpoint = Endpoint::parse(words[i]);
+        if (!endpoint) return ValueError{i, "expected address:port, such as 127.0.0.1:25 or [::1]:25" + found(words[i]), {}};
+        value.endpoints.push_back(*endpoint);
+      }
+      return value;
+    case Type::names: value.texts = words; return value;
+    case Type::block:
+    case Type::statement: return value;
+  }
+  return value;
+}
+
+}  // namespace adieu::config
