@@ -72,6 +72,7 @@ using ClientAction = std::variant<std::monostate, Ready, ClientBeginTls, WantsMa
 
 class ClientSession {
  public:
+  /// `profile` outlives the session.
   ClientSession(const ClientProfile& profile, const ClientLayer& layer, Instant now);
   ~ClientSession();
   ClientSession(const ClientSession&) = delete;
@@ -84,9 +85,10 @@ class ClientSession {
   void end_of_layer(std::string_view why);
   ClientAction next_action();
 
-  /// After Ready. With PIPELINING: MAIL, all RCPT and DATA in one flight (RFC 2920); with CHUNKING and a small message BDAT too.
+  /// After Ready. With PIPELINING: MAIL, all RCPT and DATA in one flight (RFC 2920); with CHUNKING and a small message BDAT and its
+  /// chunk instead of DATA. When the session has ended since Ready, the message finishes at once, deferred.
   void send(OutgoingMessage message, Instant now);
-  /// After WantsMailData. `last`: that was all of it.
+  /// After WantsMailData. `last`: that was all of it. Without effect when the message has ended meanwhile.
   void supply(Octets mail_data, bool last);
   /// After Ready: QUIT, then ClientEnd when it is answered or times out.
   void quit(Instant now);
@@ -97,7 +99,7 @@ class ClientSession {
   void expire(Instant now);
 
   bool ready() const;
-  /// Keywords of EHLO's reply, upper case with their parameters: for logs, and for R17.
+  /// A keyword of the reply to EHLO, in any case: for logs, and for R17.
   bool has_extension(std::string_view keyword) const;
 
  private:

@@ -1,0 +1,176 @@
+// See dsn.h.
+#include "adieu/protocol/mail/dsn.h"
+
+#include <algorithm>
+
+#include "adieu/base/bytes.h"
+#include "adieu/base/result.h"
+
+namespace adieu::mail {
+namespace {
+constexpr std::size_t kText = 900;  // of a peer's text on one line, so that the line stays below 998 octets
+
+std::string_view name(DsnAction action) {
+  switch (action) {
+    case DsnAction::failed: return "failed";
+    case DsnAction::delayed: return "delayed";
+  }
+  return "failed";
+}
+
+void line(std::string& out, std::initializer_list<std::string_view> parts) {
+  for (std::string_view part : parts) out += part;
+  out += "\r\n";
+}
+
+// Foreign text on one line: no control octets, all ASCII, and its escapes counted.
+std::string on_one_line(std::string_view text) {
+  std::string shown = printable(text, kText);
+  if (shown.size() > kText) shown.replace(kText - 3, std::string::npos, "...");
+  return shown;
+}
+
+// Fit for the wire as it is: lines with CRLF, at most 998 octets, no NUL, no octet beyond ASCII (RFC 5322 section 2.3).
+bool is_plain(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = text.find("\r\n");
+    if (end == std::string_view::npos || end > 998) return false;
+    const auto plain = [](char c) { return c != '\0' && c != '\r' && c != '\n' && static_cast<unsigned char>(c) < 0x80; };
+    if (!std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), plain)) return false;
+    text.remove_prefix(end + 2);
+  }
+  return true;
+}
+
+// RFC 2045 section 6.7: at most 76 octets a line, a space or tab never last on one.
+std::string quoted_printable(std::string_view text) {
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size() + text.size() / 4);
+  std::size_t column = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (text.substr(i, 2) == "\r\n") {
+      out += "\r\n";
+      column = 0;
+      ++i;
+      continue;
+    }
+    const bool blank = c == ' ' || c == '\t';
+    const bool literal = blank ? text.substr(i + 1, 2) != "\r\n" && i + 1 < text.size() : c > ' ' && c < 0x7f && c != '=';
+    if (column + (literal ? 1 : 3) > 75) {
+      out += "=\r\n";
+      column = 0;
+    }
+    if (literal) {
+      out += c;
+      ++column;
+    } else {
+      const auto octet = static_cast<unsigned char>(c);
+      out += {'=', kHex[octet >> 4], kHex[octet & 15]};
+      column += 3;
+    }
+  }
+  return out;
+}
+
+smtp::EnhancedStatus status_of(const DsnRecipient& recipient) {
+  if (!recipient.status.none()) return recipient.status;
+  return {static_cast<std::uint16_t>(recipient.action == DsnAction::failed ? 5 : 4), 0, 0};
+}
+
+bool any_failed(const DeliveryStatus& status) {
+  return std::any_of(status.recipients.begin(), status.recipients.end(),
+                     [](const DsnRecipient& recipient) { return recipient.action == DsnAction::failed; });
+}
+
+void add_header(std::string& out, const DeliveryStatus& status, std::string_view boundary) {
+  const std::string millis = std::to_string(status.time.time_since_epoch().count());
+  line(out, {"Date: ", rfc5322_date(status.time)});
+  line(out, {"From: Mail Delivery System <MAILER-DAEMON@", status.hostname, ">"});
+  line(out, {"To: <", on_one_line(status.reverse_path.text()), ">"});
+  line(out, {"Subject: ", any_failed(status) ? "Undelivered mail returned to sender" : "Delayed mail (still being tried)"});
+  line(out, {"Message-ID: <", status.queue_id, ".", millis, "@", status.hostname, ">"});
+  line(out, {"Auto-Submitted: auto-replied"});
+  line(out, {"MIME-Version: 1.0"});
+  line(out, {"Content-Type: multipart/report; report-type=delivery-status;"});
+  line(out, {"\tboundary=\"", boundary, "\""});
+  line(out, {});
+}
+
+void add_text_for_people(std::string& out, const DeliveryStatus& status) {
+  line(out, {"This is the mail system at ", status.hostname, "."});
+  line(out, {});
+  if (any_failed(status)) {
+    line(out, {"Your message could not be delivered to one or more recipients. What went"});
+    line(out, {"wrong is told below each of them; the header of your message is attached."});
+  } else {
+    line(out, {"Your message has not yet been delivered to the recipients below. It will be"});
+    line(out, {"tried again; you need not send it again."});
+  }
+  for (const DsnRecipient& recipient : status.recipients) {
+    line(out, {});
+    line(out, {"<", on_one_line(recipient.forward_path.text()), "> (", name(recipient.action), ")"});
+    line(out, {"    ", on_one_line(recipient.explanation.empty() ? recipient.diagnostic : recipient.explanation)});
+  }
+}
+
+void add_delivery_status(std::string& out, const DeliveryStatus& status) {
+  line(out, {"Reporting-MTA: dns; ", status.hostname});
+  line(out, {"Arrival-Date: ", rfc5322_date(status.arrived)});
+  for (const DsnRecipient& recipient : status.recipients) {
+    line(out, {});
+    line(out, {"Final-Recipient: rfc822; ", on_one_line(recipient.forward_path.text())});
+    line(out, {"Action: ", name(recipient.action)});
+    line(out, {"Status: ", status_of(recipient).text()});
+    if (!recipient.remote_mta.empty()) line(out, {"Remote-MTA: dns; ", on_one_line(recipient.remote_mta)});
+    if (!recipient.diagnostic.empty()) line(out, {"Diagnostic-Code: smtp; ", on_one_line(recipient.diagnostic)});
+  }
+}
+
+void open_part(std::string& out, std::string_view boundary, std::string_view type) {
+  line(out, {});
+  line(out, {"--", boundary});
+  line(out, {"Content-Type: ", type});
+}
+}  // namespace
+
+std::string_view header_section(std::string_view mail_data, std::size_t limit) {
+  std::size_t end = 0;
+  while (end < mail_data.size()) {
+    const std::size_t next = mail_data.find("\r\n", end);
+    if (next == std::string_view::npos || next == end || next + 2 > limit) break;
+    end = next + 2;
+  }
+  return mail_data.substr(0, end);
+}
+
+std::string delivery_status_notification(const DeliveryStatus& status) {
+  check(!status.reverse_path.is_null(), "a delivery status notification has somewhere to go");
+  const bool plain = is_plain(status.header_section);
+  const std::string headers = plain ? status.header_section : quoted_printable(status.header_section);
+
+  // Foreign text stands in this message, and its author may guess the queue-id: the boundary must not be in it.
+  std::string boundary = "=_" + status.queue_id + "_" + std::to_string(status.time.time_since_epoch().count());
+  while (headers.find(boundary) != std::string::npos) boundary += '_';
+
+  std::string out;
+  out.reserve(2048 + 1024 * status.recipients.size() + headers.size());
+  add_header(out, status, boundary);
+  line(out, {"This is a delivery status notification in MIME format."});
+  open_part(out, boundary, "text/plain; charset=us-ascii");
+  line(out, {});
+  add_text_for_people(out, status);
+  open_part(out, boundary, "message/delivery-status");
+  line(out, {});
+  add_delivery_status(out, status);
+  open_part(out, boundary, "text/rfc822-headers");
+  if (!plain) line(out, {"Content-Transfer-Encoding: quoted-printable"});
+  line(out, {});
+  out += headers;
+  line(out, {});
+  line(out, {"--", boundary, "--"});
+  return out;
+}
+
+}  // namespace adieu::mail

@@ -1,0 +1,76 @@
+// See trace.h.
+#include "adieu/protocol/mail/trace.h"
+
+#include <algorithm>
+
+namespace adieu::mail {
+namespace {
+constexpr std::size_t kLine = 78;  // RFC 5322 section 2.1.1, without CRLF
+
+// A word that cannot end the line, open or close a comment or a quoted string, or begin the date.
+std::string harmless(std::string_view text, std::size_t limit) {
+  std::string word(text.substr(0, limit));
+  std::replace_if(
+      word.begin(), word.end(),
+      [](char c) { return c <= ' ' || c > '~' || std::string_view("()<>\\\";,@").find(c) != std::string_view::npos; }, '?');
+  return word;
+}
+
+// Words with a space between them, or a fold where the line would grow too long.
+class FoldedField {
+ public:
+  explicit FoldedField(std::string_view name) : text_(name), column_(name.size()) {}
+
+  void add(std::string_view word) {
+    if (column_ + 1 + word.size() > kLine) {
+      fold(word);
+    } else {
+      text_.append(" ").append(word);
+      column_ += 1 + word.size();
+    }
+  }
+  void fold(std::string_view word) {
+    text_.append("\r\n\t").append(word);
+    column_ = 1 + word.size();
+  }
+  std::string finish() && { return std::move(text_.append("\r\n")); }
+
+ private:
+  std::string text_;
+  std::size_t column_;
+};
+
+std::string_view with(const Reception& reception) {
+  switch (reception.protocol) {
+    case WithProtocol::smtp: return "SMTP";
+    case WithProtocol::esmtp: return reception.tls ? "ESMTPS" : "ESMTP";
+    case WithProtocol::lmtp: return reception.tls ? "LMTPS" : "LMTP";
+  }
+  return "SMTP";
+}
+}  // namespace
+
+std::string received_field(const Reception& reception) {
+  const std::string literal = reception.client_address.literal();
+  FoldedField field("Received: from");
+  field.add(reception.client_name.empty() ? literal : harmless(reception.client_name, kMaxDomain));
+  field.add("(" + literal + ")");
+  if (reception.tls) {
+    field.fold("(using " + harmless(reception.tls->version, 32));
+    field.add("with cipher " + harmless(reception.tls->cipher, 128) + ")");
+  }
+  field.fold("by " + std::string(reception.hostname));
+  field.add("with " + std::string(with(reception)));
+  std::string id = "id " + std::string(reception.queue_id);
+  if (reception.only_recipient == nullptr) id += ';';
+  field.add(id);
+  if (reception.only_recipient != nullptr) {
+    std::string path = reception.only_recipient->text();
+    std::replace_if(path.begin(), path.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    field.fold("for <" + path + ">;");
+  }
+  field.add(rfc5322_date(reception.time));
+  return std::move(field).finish();
+}
+
+}  // namespace adieu::mail

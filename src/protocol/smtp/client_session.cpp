@@ -1,0 +1,328 @@
+// See client_session.h. Replies are worked on as they come, since no answer of the shell stands between them; what the shell is
+// to do follows from the phase.
+#include "adieu/protocol/smtp/client_session.h"
+
+#include <utility>
+
+#include "adieu/base/result.h"
+#include "adieu/protocol/smtp/reply_reader.h"
+#include "protocol/smtp/client_exchange.h"
+#include "protocol/smtp/client_transaction.h"
+#include "protocol/smtp/server_extensions.h"
+
+namespace adieu::smtp {
+namespace {
+struct Opening {  // up to Ready
+  bool helo = false;
+};
+struct TurnedToTls {
+  bool told = false;
+};
+struct Idle {
+  bool needs_reset = false;
+  bool told = false;
+};
+struct Quitting {
+  std::optional<Outcome> failure;
+};
+struct Ended {
+  std::optional<Outcome> failure;
+  bool told = false;
+};
+using Phase = std::variant<Opening, TurnedToTls, Idle, ClientTransaction, Quitting, Ended>;
+}  // namespace
+
+struct ClientSession::Impl {
+  Impl(const ClientProfile& the_profile, const ClientLayer& the_layer, Instant now)
+      : profile(the_profile), layer(the_layer), reader(the_profile.reply_line, the_profile.reply_lines), progress(now) {
+    if (layer.greeted) {
+      say_hello();
+    } else {
+      exchange.awaited.push_back(Awaited::greeting);
+    }
+  }
+
+  void say_hello();
+  void say_quit(std::optional<Outcome> failure);
+  void receive(const Reply& reply);
+  void refuse_early_octets();
+  void receive_opening(Awaited awaited, const Reply& reply);
+  void settle_tls();
+  void refuse_opening(const Reply& reply, Awaited awaited);
+  void receive_in_transaction(Awaited awaited, const Reply& reply);
+  void finish_transaction();
+  void end(std::optional<Outcome> failure);
+  void lose(EnhancedStatus status, std::string_view why);
+  std::string at_what() const;
+  Duration timeout() const;
+  Deadline deadline() const;
+
+  const ClientProfile& profile;
+  const ClientLayer layer;
+  ReplyReader reader;
+  ClientExchange exchange;
+  ServerExtensions extensions;
+  Phase phase;
+  std::optional<std::vector<Outcome>> finished;  // to be told before all else
+  Instant progress;                              // when the last reply came whole, or output went
+};
+
+void ClientSession::Impl::say_hello() {
+  const bool lmtp = profile.protocol == ClientProtocol::lmtp;
+  exchange.say(Awaited::hello, {lmtp ? "LHLO " : std::get<Opening>(phase).helo ? "HELO " : "EHLO ", profile.hostname});
+}
+
+void ClientSession::Impl::say_quit(std::optional<Outcome> failure) {
+  exchange.say(Awaited::quit, {"QUIT"});
+  phase = Quitting{std::move(failure)};
+}
+
+// Nothing more is said, not the rest of a message, not QUIT: whoever comes here trusts the layer no longer, or is no longer heard.
+void ClientSession::Impl::end(std::optional<Outcome> failure) {
+  if (auto* transaction = std::get_if<ClientTransaction>(&phase)) {
+    transaction->abandon(failure.value());
+    finished = transaction->take_outcomes();
+  }
+  exchange.output.clear();
+  exchange.awaited.clear();
+  phase = Ended{std::move(failure)};
+}
+
+std::string ClientSession::Impl::at_what() const {
+  const auto* transaction = std::get_if<ClientTransaction>(&phase);
+  if (transaction != nullptr && transaction->sending()) return "sending mail data";
+  if (exchange.awaited.empty()) return "nothing was asked";
+  return "waiting for " + std::string(name(exchange.awaited.front()));
+}
+
+void ClientSession::Impl::lose(EnhancedStatus status, std::string_view why) {
+  if (auto* quitting = std::get_if<Quitting>(&phase)) return end(std::move(quitting->failure));
+  end(deferred(status, std::string(why) + " while " + at_what()));
+}
+
+void ClientSession::Impl::receive(const Reply& reply) {
+  if (exchange.awaited.empty()) {
+    // A server that shuts down says 421 unasked (RFC 5321 section 3.8); all else is out of step or injected. Neither may
+    // ever be taken for the reply to a later command.
+    Outcome unasked = deferred({4, 5, 0}, "a reply came unasked: " + std::to_string(reply.code));
+    if (reply.code == 421) unasked = outcome_of(reply);
+    unasked.reply = reply;
+    return end(std::move(unasked));
+  }
+  const Awaited awaited = exchange.awaited.front();
+  exchange.awaited.pop_front();
+  const bool answered_all = exchange.awaited.empty();
+  if (auto* quitting = std::get_if<Quitting>(&phase)) {
+    end(std::move(quitting->failure));
+  } else if (std::holds_alternative<ClientTransaction>(phase)) {
+    receive_in_transaction(awaited, reply);
+  } else if (reply.code == 421) {
+    end(outcome_of(reply));
+  } else {
+    receive_opening(awaited, reply);
+  }
+  if (answered_all) refuse_early_octets();
+}
+
+// A command that has only just been said can't have been answered yet.
+void ClientSession::Impl::refuse_early_octets() {
+  if (!exchange.awaited.empty() && !reader.empty()) lose({4, 5, 0}, "octets came before their command went");
+}
+
+// What a server says before it knows the message is no verdict on the message: another exchanger, or another hour, may take it.
+void ClientSession::Impl::refuse_opening(const Reply& reply, Awaited awaited) {
+  Outcome refusal = outcome_of(reply);
+  refusal.fate = Fate::deferred;
+  refusal.detail = "refused in " + std::string(name(awaited));
+  say_quit(std::move(refusal));
+}
+
+void ClientSession::Impl::receive_opening(Awaited awaited, const Reply& reply) {
+  auto& opening = std::get<Opening>(phase);
+  if (awaited == Awaited::starttls && reply.code == 220) {
+    // CVE-2011-0411 seen from the other end: what stands behind the 220 in plaintext may have been put there by anybody.
+    if (!reader.empty()) return end(deferred({4, 7, 0}, "octets behind the reply to STARTTLS"));
+    phase = TurnedToTls{};
+  } else if (awaited == Awaited::starttls && layer.starttls == ClientStartTls::required) {
+    Outcome refusal = outcome_of(reply);
+    refusal.fate = Fate::deferred;
+    refusal.status = {4, 7, 4};
+    refusal.detail = "TLS is required, and STARTTLS was refused";
+    say_quit(std::move(refusal));
+  } else if (awaited == Awaited::starttls) {
+    phase = Idle{};
+  } else if (awaited == Awaited::greeting && reply.positive()) {
+    say_hello();
+  } else if (awaited == Awaited::hello && reply.positive()) {
+    if (!opening.helo) extensions = ServerExtensions(reply);
+    settle_tls();
+  } else if (awaited == Awaited::hello && reply.permanent() && profile.protocol == ClientProtocol::smtp && !opening.helo) {
+    opening.helo = true;  // RFC 5321 section 3.2: a server that does not know EHLO
+    say_hello();
+  } else {
+    refuse_opening(reply, awaited);
+  }
+}
+
+void ClientSession::Impl::settle_tls() {
+  const bool wanted = !layer.secure && layer.starttls != ClientStartTls::never;
+  if (wanted && extensions.has("STARTTLS")) {
+    exchange.say(Awaited::starttls, {"STARTTLS"});
+  } else if (wanted && layer.starttls == ClientStartTls::required) {
+    say_quit(deferred({4, 7, 4}, "TLS is required, and STARTTLS was not offered"));
+  } else {
+    phase = Idle{};
+  }
+}
+
+void ClientSession::Impl::receive_in_transaction(Awaited awaited, const Reply& reply) {
+  auto& transaction = std::get<ClientTransaction>(phase);
+  const bool in_step = transaction.receive(awaited, reply, exchange);
+  if (reply.code == 421) {
+    end(outcome_of(reply));
+  } else if (!in_step) {
+    Outcome odd = deferred({4, 5, 0}, std::to_string(reply.code) + " makes no sense as " + std::string(name(awaited)));
+    odd.reply = reply;
+    end(std::move(odd));
+  } else if (transaction.over(exchange)) {
+    finish_transaction();
+  }
+}
+
+void ClientSession::Impl::finish_transaction() {
+  auto& transaction = std::get<ClientTransaction>(phase);
+  finished = transaction.take_outcomes();
+  phase = Idle{.needs_reset = transaction.needs_reset()};
+}
+
+Duration ClientSession::Impl::timeout() const {
+  const ClientTimeouts& timeouts = profile.timeouts;
+  const auto* transaction = std::get_if<ClientTransaction>(&phase);
+  if (transaction != nullptr && transaction->past_envelope() && !exchange.output.empty()) return timeouts.data_block;
+  if (exchange.awaited.empty()) return timeouts.command;
+  switch (exchange.awaited.front()) {
+    case Awaited::greeting: return timeouts.greeting;
+    case Awaited::hello:
+    case Awaited::starttls:
+    case Awaited::reset:
+    case Awaited::mail:
+    case Awaited::recipient: return timeouts.command;
+    case Awaited::data: return timeouts.data_initiation;
+    case Awaited::mail_data: return timeouts.data_termination;
+    case Awaited::quit: return timeouts.quit;
+  }
+  return timeouts.command;
+}
+
+Deadline ClientSession::Impl::deadline() const {
+  if (exchange.output.empty()) {
+    if (exchange.awaited.empty()) return std::nullopt;
+    const auto* transaction = std::get_if<ClientTransaction>(&phase);
+    const bool our_turn = transaction != nullptr && transaction->sending() && exchange.awaited.front() == Awaited::mail_data;
+    if (our_turn) return std::nullopt;
+  }
+  return progress + timeout();
+}
+
+ClientSession::ClientSession(const ClientProfile& profile, const ClientLayer& layer, Instant now)
+    : impl_(std::make_unique<Impl>(profile, layer, now)) {}
+
+ClientSession::~ClientSession() = default;
+
+void ClientSession::receive(Octets octets, Instant now) {
+  Impl& my = *impl_;
+  if (octets.empty() || std::holds_alternative<Ended>(my.phase)) return;
+  if (std::holds_alternative<TurnedToTls>(my.phase)) return my.end(deferred({4, 7, 0}, "octets behind the reply to STARTTLS"));
+  my.reader.receive(octets);
+  while (auto reply = my.reader.next()) {
+    my.progress = now;
+    my.receive(*reply);
+    if (std::holds_alternative<Ended>(my.phase) || std::holds_alternative<TurnedToTls>(my.phase)) return;
+  }
+  if (!my.reader.fault().empty()) my.lose({4, 5, 0}, my.reader.fault());
+}
+
+void ClientSession::end_of_layer(std::string_view why) {
+  Impl& my = *impl_;
+  if (std::holds_alternative<Ended>(my.phase)) return;
+  my.lose({4, 4, 2}, why);
+}
+
+ClientAction ClientSession::next_action() {
+  Impl& my = *impl_;
+  if (my.finished) return Finished{*std::exchange(my.finished, std::nullopt)};
+  if (auto* idle = std::get_if<Idle>(&my.phase)) {
+    if (!std::exchange(idle->told, true)) return Ready{};
+  } else if (auto* turned = std::get_if<TurnedToTls>(&my.phase)) {
+    if (!std::exchange(turned->told, true)) return ClientBeginTls{};
+  } else if (auto* ended = std::get_if<Ended>(&my.phase)) {
+    if (!std::exchange(ended->told, true)) return ClientEnd{std::move(ended->failure)};
+  } else if (auto* transaction = std::get_if<ClientTransaction>(&my.phase)) {
+    if (const std::size_t octets = transaction->ask(my.exchange); octets != 0) return WantsMailData{octets};
+  }
+  return std::monostate{};
+}
+
+void ClientSession::send(OutgoingMessage message, Instant now) {
+  Impl& my = *impl_;
+  check(!my.finished, "the outcomes of a message are taken before the next one is sent");
+  const std::size_t recipients = message.envelope.forward_paths.size();
+  if (!my.reader.empty()) my.lose({4, 5, 0}, "octets came unasked");
+  if (const auto* ended = std::get_if<Ended>(&my.phase)) {
+    my.finished.emplace(recipients, ended->failure.value_or(deferred({4, 4, 2}, "the session had ended")));
+    return;
+  }
+  auto& idle = std::get<Idle>(my.phase);
+  if (const auto limit = my.extensions.size_limit(); limit && message.size > *limit) {
+    Outcome too_large = deferred({5, 3, 4}, "the message has " + std::to_string(message.size) + " octets, the next hop takes " +
+                                                std::to_string(*limit));
+    too_large.fate = Fate::failed;
+    my.finished.emplace(recipients, std::move(too_large));
+    idle.told = false;
+    return;
+  }
+  my.progress = now;
+  ClientTransaction transaction(std::move(message), my.extensions, my.profile.protocol);
+  transaction.begin(idle.needs_reset, my.exchange);
+  my.phase = std::move(transaction);
+}
+
+void ClientSession::supply(Octets mail_data, bool last) {
+  auto* transaction = std::get_if<ClientTransaction>(&impl_->phase);
+  if (transaction == nullptr) return;
+  const bool answered_all = impl_->exchange.awaited.empty();
+  if (!transaction->supply(mail_data, last, impl_->exchange)) {
+    impl_->end(deferred({4, 3, 0}, "the mail data is not of the size that was said"));
+  } else if (transaction->over(impl_->exchange)) {
+    impl_->finish_transaction();
+  } else if (answered_all) {
+    impl_->refuse_early_octets();
+  }
+}
+
+void ClientSession::quit(Instant now) {
+  if (std::holds_alternative<Ended>(impl_->phase)) return;
+  check(std::holds_alternative<Idle>(impl_->phase), "QUIT comes between messages");
+  impl_->progress = now;
+  impl_->say_quit(std::nullopt);
+}
+
+Octets ClientSession::output() const { return impl_->exchange.output.view(); }
+
+void ClientSession::sent(std::size_t count, Instant now) {
+  impl_->exchange.output.consume(count);
+  impl_->progress = now;
+}
+
+Deadline ClientSession::deadline() const { return impl_->deadline(); }
+
+void ClientSession::expire(Instant now) {
+  const Deadline deadline = impl_->deadline();
+  if (deadline && now >= *deadline) end_of_layer("timed out");
+}
+
+bool ClientSession::ready() const { return std::holds_alternative<Idle>(impl_->phase); }
+
+bool ClientSession::has_extension(std::string_view keyword) const { return impl_->extensions.has(keyword); }
+
+}  // namespace adieu::smtp

@@ -1,0 +1,200 @@
+// See client_transaction.h.
+#include "protocol/smtp/client_transaction.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "adieu/base/result.h"
+
+namespace adieu::smtp {
+namespace {
+// RFC 5321 section 4.5.3.1.10: 552 was once the code for too many recipients, and is then to be read as 452.
+bool means_too_many_recipients(const Reply& reply) {
+  return reply.code == 552 && (reply.status.none() || reply.status == EnhancedStatus{5, 5, 3});
+}
+}  // namespace
+
+Outcome outcome_of(const Reply& reply) {
+  Outcome outcome;
+  outcome.fate = reply.positive() ? Fate::delivered : reply.permanent() ? Fate::failed : Fate::deferred;
+  outcome.reply = reply;
+  outcome.status = reply.status;
+  if (outcome.status.none()) outcome.status.class_ = reply.intermediate() ? 4 : static_cast<std::uint16_t>(reply.code / 100);
+  return outcome;
+}
+
+Outcome deferred(EnhancedStatus status, std::string detail) {
+  Outcome outcome;
+  outcome.status = status;
+  outcome.detail = std::move(detail);
+  return outcome;
+}
+
+ClientTransaction::ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol)
+    : message_(std::move(message)),
+      protocol_(protocol),
+      pipelining_(server.has("PIPELINING")),
+      // RFC 2033 leaves open what LMTP answers to BDAT when no recipient was accepted.
+      chunking_(protocol == ClientProtocol::smtp && server.has("CHUNKING")),
+      says_size_(server.has("SIZE")),
+      says_body_(message_.envelope.body == mail::BodyType::eight_bit_mime && server.has("8BITMIME")),
+      outcomes_(message_.envelope.forward_paths.size()) {
+  check(!outcomes_.empty(), "a message goes to somebody");
+}
+
+void ClientTransaction::begin(bool reset, ClientExchange& exchange) {
+  if (reset) exchange.say(Awaited::reset, {"RSET"});
+  if (!reset || pipelining_) say_mail(exchange);
+  if (!pipelining_) return;
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) say_recipient(exchange);
+  if (!chunking_) {
+    exchange.say(Awaited::data, {"DATA"});
+  } else if (message_.size <= kFlight) {
+    say_bdat(exchange);
+  }
+}
+
+void ClientTransaction::say_mail(ClientExchange& exchange) {
+  exchange.say(Awaited::mail, {"MAIL FROM:<", message_.envelope.reverse_path.text(), ">", says_size_ ? " SIZE=" : "",
+                               says_size_ ? std::to_string(message_.size) : "", says_body_ ? " BODY=8BITMIME" : ""});
+}
+
+void ClientTransaction::say_recipient(ClientExchange& exchange) {
+  exchange.say(Awaited::recipient, {"RCPT TO:<", message_.envelope.forward_paths[recipients_said_++].text(), ">"});
+}
+
+// One chunk for the whole message, since its size is known: nothing of it can be accepted before all of it is there.
+void ClientTransaction::say_bdat(ClientExchange& exchange) {
+  exchange.say(Awaited::mail_data, {"BDAT ", std::to_string(message_.size), " LAST"});
+  to_send_ = message_.size;
+  stage_ = to_send_ == 0 ? Stage::sent : Stage::sending;
+}
+
+void ClientTransaction::say_mail_data(ClientExchange& exchange) {
+  if (accepted_ == 0) return;
+  if (chunking_) {
+    say_bdat(exchange);
+  } else {
+    exchange.say(Awaited::data, {"DATA"});
+  }
+}
+
+void ClientTransaction::decide_undecided(const Outcome& outcome) {
+  for (auto& each : outcomes_) {
+    if (!each) each = outcome;
+  }
+}
+
+bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExchange& exchange) {
+  switch (awaited) {
+    case Awaited::reset:
+      if (reply.positive() && !pipelining_) say_mail(exchange);
+      return reply.positive();
+    case Awaited::mail:
+      open_ = reply.positive();
+      if (!open_) decide_undecided(outcome_of(reply));
+      if (open_ && !pipelining_) say_recipient(exchange);
+      return !reply.intermediate();
+    case Awaited::recipient: return receive_recipient(reply, exchange);
+    case Awaited::data: return receive_data(reply, exchange);
+    case Awaited::mail_data: return receive_mail_data(reply);
+    case Awaited::greeting:
+    case Awaited::hello:
+    case Awaited::starttls:
+    case Awaited::quit: break;
+  }
+  check(false, "a transaction gets the replies to its own commands");
+  return false;
+}
+
+bool ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& exchange) {
+  auto& outcome = outcomes_[recipients_answered_++];
+  if (!outcome && reply.positive()) {
+    ++accepted_;
+  } else if (!outcome) {
+    outcome = outcome_of(reply);
+    if (means_too_many_recipients(reply)) outcome->fate = Fate::deferred;
+  }
+  if (recipients_said_ < outcomes_.size()) {
+    say_recipient(exchange);
+  } else if (recipients_answered_ == outcomes_.size() && exchange.awaited.empty()) {
+    say_mail_data(exchange);
+  }
+  return !reply.intermediate();
+}
+
+bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchange) {
+  if (!reply.intermediate()) {
+    decide_undecided(outcome_of(reply));
+    return !reply.positive();
+  }
+  if (accepted_ != 0) {
+    stage_ = Stage::sending;
+    return true;
+  }
+  // RFC 2920 section 3.1: a server that wants mail data for nobody gets none of it, only the end. How often LMTP answers that
+  // no standard says.
+  if (protocol_ == ClientProtocol::lmtp) return false;
+  exchange.say(Awaited::mail_data, {"."});
+  stage_ = Stage::sent;
+  return true;
+}
+
+bool ClientTransaction::receive_mail_data(const Reply& reply) {
+  if (reply.positive() && sending()) return false;
+  if (reply.positive()) open_ = false;
+  if (protocol_ == ClientProtocol::smtp) {
+    decide_undecided(outcome_of(reply));
+  } else {
+    const auto next = std::find(outcomes_.begin(), outcomes_.end(), std::nullopt);
+    check(next != outcomes_.end(), "a reply was awaited for each accepted recipient");
+    *next = outcome_of(reply);
+  }
+  return !reply.intermediate();
+}
+
+std::size_t ClientTransaction::ask(const ClientExchange& exchange) {
+  if (stage_ != Stage::sending || exchange.output.size() >= kFlight) return 0;
+  stage_ = Stage::asking;
+  return chunking_ ? static_cast<std::size_t>(std::min<std::uint64_t>(to_send_, kFlight)) : kFlight;
+}
+
+bool ClientTransaction::supply(Octets mail_data, bool last, ClientExchange& exchange) {
+  if (stage_ != Stage::asking) return true;
+  stage_ = Stage::sending;
+  if (chunking_) {
+    if (mail_data.size() > to_send_ || (last && mail_data.size() < to_send_)) return false;
+    exchange.output.append(mail_data);
+    to_send_ -= mail_data.size();
+    if (to_send_ == 0) stage_ = Stage::sent;
+    return true;
+  }
+  std::string encoded;
+  encoded.reserve(mail_data.size() + 64);
+  encoder_.encode(mail_data, encoded);
+  if (last) encoder_.finish(encoded);
+  exchange.output.append(encoded);  // the final dot in the same flight as the data before it
+  if (!last) return true;
+  stage_ = Stage::sent;
+  exchange.awaited.insert(exchange.awaited.end(), protocol_ == ClientProtocol::lmtp ? accepted_ : 1, Awaited::mail_data);
+  return true;
+}
+
+void ClientTransaction::abandon(const Outcome& why) {
+  Outcome outcome = why;
+  outcome.may_have_arrived = stage_ == Stage::sent;
+  decide_undecided(outcome);
+}
+
+std::vector<Outcome> ClientTransaction::take_outcomes() {
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(outcomes_.size());
+  for (auto& each : outcomes_) {
+    check(each.has_value(), "every recipient of a finished attempt has an outcome");
+    outcomes.push_back(std::move(*each));
+  }
+  return outcomes;
+}
+
+}  // namespace adieu::smtp
