@@ -1,0 +1,69 @@
+// See commands.h: words on the command line, by CLI11.
+#include "cli/commands.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+namespace adieu::cli {
+
+std::string default_policy_file() { return ::access("./adieu.conf", F_OK) == 0 ? "./adieu.conf" : "/etc/adieu/adieu.conf"; }
+
+config::Loaded load_and_tell(const std::string& path) {
+  config::Loaded loaded = config::load_file(path);
+  std::cerr << loaded.text();
+  return loaded;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("adieu: an SMTP relay that does not trust a TLS session that ends without a goodbye", "adieu");
+  app.set_version_flag("--version", "adieu " ADIEU_VERSION);
+  app.require_subcommand(1);
+
+  std::string policy_file = default_policy_file();
+  const auto with_policy_file = [&](CLI::App* command) {
+    command->add_option("-c", policy_file, "the policy file, adieu.conf(5)")->capture_default_str()->option_text("FILE");
+    return command;
+  };
+
+  CLI::App* serve_command = with_policy_file(app.add_subcommand("serve", "run the relay in the foreground"));
+  CLI::App* check_command = with_policy_file(app.add_subcommand("check", "check a policy file and what it names"));
+
+  bool json = false;
+  CLI::App* settings_command = app.add_subcommand("settings", "list every setting: type, default, meaning");
+  settings_command->add_flag("--json", json, "one JSON object a line");
+
+  QueueCommand queue_command;
+  CLI::App* queue_app = with_policy_file(app.add_subcommand("queue", "look at and move the queue of a running relay"));
+  queue_app->require_subcommand(1);
+  CLI::App* list_command = queue_app->add_subcommand("list", "every message that waits");
+  list_command->add_flag("--json", queue_command.json, "one JSON object a line");
+  CLI::App* show_command = queue_app->add_subcommand("show", "one message and its recipients");
+  show_command->add_option("QUEUE-ID", queue_command.queue_id)->required();
+  show_command->add_flag("--json", queue_command.json, "one JSON object a line");
+  CLI::App* retry_command = queue_app->add_subcommand("retry", "try now what waits for its time");
+  retry_command->add_option("QUEUE-ID", queue_command.queue_id, "this message alone; all where none is given");
+
+  SinkCommand sink_command;
+  CLI::App* sink_app = app.add_subcommand("sink", "an SMTP sink: stores each message as a file");
+  sink_app->add_option("ADDR:PORT", sink_command.endpoint)->required();
+  sink_app->add_option("DIR", sink_command.directory)->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? kOk : kUsage;
+  }
+  if (serve_command->parsed()) return serve(policy_file);
+  if (check_command->parsed()) return check(policy_file);
+  if (settings_command->parsed()) return settings(json);
+  if (sink_app->parsed()) return sink(sink_command);
+  for (CLI::App* command : {list_command, show_command, retry_command}) {
+    if (command->parsed()) queue_command.verb = command->get_name();
+  }
+  return queue(policy_file, queue_command);
+}
+
+}  // namespace adieu::cli

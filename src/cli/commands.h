@@ -1,0 +1,42 @@
+// The command line: adieu(8). Each command returns an exit status of sysexits(3).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "adieu/base/result.h"
+#include "adieu/relay/config/load.h"
+
+namespace adieu::cli {
+
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 64;
+inline constexpr int kTemporary = 75;
+inline constexpr int kConfiguration = 78;
+
+int run(int argc, char** argv);
+
+/// "./adieu.conf" where there is one, else "/etc/adieu/adieu.conf".
+std::string default_policy_file();
+/// Loads `path` and prints what there is to say about it on stderr.
+config::Loaded load_and_tell(const std::string& path);
+
+int serve(const std::string& policy_file);
+int check(const std::string& policy_file);
+int settings(bool json);
+
+struct QueueCommand {
+  std::string verb;          // list, show, retry
+  std::string queue_id;      // of show and retry; empty: all
+  bool json = false;
+};
+int queue(const std::string& policy_file, const QueueCommand& command);
+
+struct SinkCommand {
+  std::string endpoint;      // ADDR:PORT
+  std::string directory;
+};
+int sink(const SinkCommand& command);
+
+}  // namespace adieu::cli

@@ -1,0 +1,89 @@
+// `adieu serve`, `adieu check`, `adieu settings`, `adieu sink`. See commands.h.
+#include <iostream>
+
+#include "adieu/relay/config/settings.h"
+#include "cli/commands.h"
+#include "daemon/logger.h"
+#include "daemon/relay.h"
+#include "daemon/sink.h"
+#include "daemon/tls_setup.h"
+
+namespace adieu::cli {
+namespace {
+
+int status_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::invalid:
+    case ErrorKind::not_found:
+    case ErrorKind::unsupported: return kConfiguration;
+    case ErrorKind::unavailable:
+    case ErrorKind::timeout:
+    case ErrorKind::no_space: return kTemporary;
+    case ErrorKind::permission:
+    case ErrorKind::refused:
+    case ErrorKind::io: return kFailed;
+  }
+  return kFailed;
+}
+
+int tell(Log& log, const Error& error) {
+  log.write(LogLevel::error, LogLine("failed").field("error", error.message));
+  return status_of(error);
+}
+
+/// Counts warnings instead of logging them: `check` prints what a log would say.
+class PrintingLog final : public Log {
+ public:
+  bool enabled(LogLevel) const override { return true; }
+  void write(LogLevel level, std::string_view line) override { std::cerr << "level=" << name(level) << ' ' << line << '\n'; }
+};
+
+}  // namespace
+
+int serve(const std::string& policy_file) {
+  config::Loaded loaded = load_and_tell(policy_file);
+  if (!loaded.config) return kConfiguration;
+  const auto log = daemon::make_stderr_log(loaded.config->log_level);
+  auto relay = daemon::Relay::open(std::move(*loaded.config), *log);
+  if (!relay) return tell(*log, relay.error());
+  return (*relay)->run();
+}
+
+int check(const std::string& policy_file) {
+  const config::Loaded loaded = load_and_tell(policy_file);
+  if (!loaded.config) return kFailed;
+  PrintingLog log;
+  bool well = true;
+  const auto complain = [&](const config::Position& position, const Error& error) {
+    std::cerr << position.file << ':' << position.line << ':' << position.column << ": error: " << error.message << '\n';
+    well = false;
+  };
+  for (const config::Listener& listener : loaded.config->listeners) {
+    const auto channels = daemon::make_server_channels(*loaded.config, listener, log);
+    if (!channels) complain(listener.position, channels.error());
+  }
+  for (const config::NextHop& next_hop : loaded.config->next_hops) {
+    const auto channels = daemon::make_client_channels(*loaded.config, next_hop);
+    if (!channels) complain(next_hop.position, channels.error());
+  }
+  if (well) std::cout << policy_file << ": ok\n";
+  return well ? kOk : kFailed;
+}
+
+int settings(bool json) {
+  std::cout << (json ? config::settings_json() : config::settings_text());
+  return kOk;
+}
+
+int sink(const SinkCommand& command) {
+  const auto endpoint = Endpoint::parse(command.endpoint);
+  if (!endpoint) {
+    std::cerr << "adieu sink: expected ADDR:PORT, such as 127.0.0.1:3901 or [::1]:3901, found " << command.endpoint << '\n';
+    return kUsage;
+  }
+  const auto log = daemon::make_stderr_log(LogLevel::debug);
+  const auto done = daemon::run_sink(*endpoint, command.directory, *log);
+  return done ? kOk : tell(*log, done.error());
+}
+
+}  // namespace adieu::cli

@@ -1,0 +1,105 @@
+// One shard's delivery: takes jobs from its queue, finds out where their destinations are, opens and reuses connections, and settles what came
+// of each attempt. Rules R14 to R16; RFC 5321 sections 4.5.4.1, 5.1, 6.1.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "adieu/protocol/dns/resolver.h"
+#include "adieu/relay/access/rules.h"
+#include "adieu/relay/queue/queue.h"
+#include "adieu/relay/queue/settle.h"
+#include "daemon/outbound.h"
+
+namespace adieu::daemon {
+
+/// A next hop of the policy, with what its connections need; shared by all shards, outlives them.
+struct NextHopProfile {
+  config::NextHop policy;
+  OutboundProfile outbound;
+};
+
+class Delivery final : public Outbound::Owner {
+ public:
+  struct Shared {
+    const config::Config& config;
+    const access::Rules& rules;
+    spool::Spool& spool;
+    Log& log;
+    const std::map<std::string, NextHopProfile>& next_hops;
+    /// Takes a message that is to be delivered; from any thread.
+    std::function<void(spool::Transaction::Kept)> accept;
+  };
+
+  Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver> resolver);
+  ~Delivery() override;
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  void add(const route::Destination& destination, queue::Job job);
+  const queue::Queue& queue() const { return queue_; }
+  std::size_t retry(std::optional<spool::MessageId> id);
+
+  /// Begins nothing new; calls `on_idle` when no message is under way any more.
+  void shut_down(std::function<void()> on_idle);
+
+ private:
+  /// A connection, from the moment when its addresses are looked up.
+  struct Line {
+    route::Destination destination;
+    const NextHopProfile* next_hop = nullptr;
+    std::unique_ptr<Outbound> outbound;          // null while addresses are looked up
+    std::optional<queue::Job> job;               // under way
+    std::unique_ptr<uv::Timer> idle;             // runs while the connection waits for a message
+    bool waiting = false;
+    // While addresses are looked up:
+    std::vector<std::string> hosts;
+    std::size_t hosts_asked = 0;
+    std::vector<Candidate> candidates;
+    bool dns_trouble = false;
+  };
+  using Lines = std::unordered_map<std::uint64_t, Line>;
+
+  void on_ready(Outbound& outbound) override;
+  void on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) override;
+  void on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) override;
+
+  /// Later in this turn of the loop, once: gives due jobs to waiting connections, opens others.
+  void schedule();
+  void work();
+  void open(const route::Destination& destination);
+  void look_up_exchangers(std::uint64_t id);
+  void look_up_hosts(std::uint64_t id);
+  void connect(std::uint64_t id);
+  void unreachable(std::uint64_t id, const smtp::Outcome& outcome);
+  void send(Line& line);
+  void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
+  void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
+  spool::NewMessage notification(const queue::Job& job, const std::vector<queue::Verdict::Failure>& failures,
+                                 std::string original_headers) const;
+  void store(spool::Settlement settlement);
+  Lines::iterator line_of(const Outbound& outbound);
+  void end(Lines::iterator line);
+  void arm();
+
+  Shared& shared_;
+  uv::Loop& loop_;
+  queue::Queue queue_;
+  std::unique_ptr<dns::Resolver> resolver_;
+  Lines lines_;
+  std::unordered_map<const Outbound*, std::uint64_t> line_ids_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t shuffle_ = 0;
+  bool scheduled_ = false;
+  bool shutting_down_ = false;
+  std::function<void()> on_idle_;
+  std::size_t settling_ = 0;         // settlements that the spool has not answered
+  uv::Timer wake_;
+  std::shared_ptr<Delivery*> self_;
+};
+
+}  // namespace adieu::daemon

@@ -1,0 +1,87 @@
+// See inbound.h.
+#include "daemon/inbound.h"
+
+#include "adieu/relay/observe/closure_record.h"
+#include "adieu/relay/observe/events.h"
+
+namespace adieu::daemon {
+
+Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const smtp::ServerConnectionProfile& profile, const std::string& listener,
+                 MailHandler& handler, Log& log, std::function<void()> on_end)
+    : loop_(loop),
+      peer_(accepted.peer),
+      listener_(listener),
+      handler_(handler),
+      log_(log),
+      on_end_(std::move(on_end)),
+      transport_(loop, std::move(accepted.socket),
+                 [this](int events) {
+                   if ((events & UV_READABLE) != 0) transport_.read(connection_, loop_.now());
+                   work();
+                 }),
+      timer_(loop,
+             [this] {
+               connection_.expire(loop_.now());
+               work();
+             }),
+      connection_(profile, loop.now()) {}
+
+Inbound::~Inbound() = default;
+
+void Inbound::start() { work(); }
+
+void Inbound::shut_down() {
+  connection_.shut_down(loop_.now());
+  work();
+}
+
+/// Everything that can be done now; then waits for input, room, an answer or the deadline.
+void Inbound::work() {
+  if (working_) return;  // an answer that came within its question
+  working_ = true;
+  bool full = false;
+  for (;;) {
+    const Instant now = loop_.now();
+    smtp::ServerConnectionAction action = connection_.next_action(now);
+    if (auto* asked = std::get_if<smtp::AskedQuestion>(&action)) {
+      answer(std::move(*asked));
+      continue;
+    }
+    log_layer_ends();
+    if (std::holds_alternative<smtp::CloseTransport>(action)) {
+      timer_.set(std::nullopt);
+      transport_.await(false, false);
+      on_end_();  // may destroy this
+      return;
+    }
+    if (connection_.output().empty()) break;
+    // R4: what came before S is outside both layers, and is to be seen before S goes.
+    if (connection_.reads_before_writing() && transport_.read(connection_, now)) continue;
+    if (!transport_.write(connection_, now)) {
+      full = true;
+      break;
+    }
+  }
+  transport_.await(connection_.wants_input(), full);
+  timer_.set(connection_.deadline());
+  working_ = false;
+}
+
+void Inbound::answer(smtp::AskedQuestion asked) {
+  const std::uint64_t number = asked.number;
+  const Client client{peer_, listener_, connection_.session()->client_name(), connection_.tls()};
+  auto answer = handler_.ask(client, std::move(asked.question), [this, number](smtp::Answer later) {
+    connection_.answer(number, std::move(later));
+    work();
+  });
+  if (answer) connection_.answer(number, std::move(*answer));
+}
+
+void Inbound::log_layer_ends() {
+  for (tls::LayerEnd& end : connection_.take_layer_ends()) {
+    const observe::ClosureRecord record{observe::Role::server, std::move(end), peer_, listener_, {}};
+    log_.write(record.level(), record.end.secure ? record.line() : observe::disconnect(record));
+  }
+}
+
+}  // namespace adieu::daemon

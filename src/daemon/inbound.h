@@ -1,0 +1,61 @@
+// One connection of a client: a ServerConnection over its transport. What its questions are answered with is its handler's business: the
+// relay spools mail, the sink writes files.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "adieu/base/log.h"
+#include "adieu/protocol/smtp/server_connection.h"
+#include "daemon/transport.h"
+
+namespace adieu::daemon {
+
+/// The client of a connection as it stands at the moment of a question.
+struct Client {
+  Endpoint endpoint;
+  const std::string& listener;          // its endpoint, as text
+  const smtp::ClientName& name;
+  const tls::ChannelInfo* tls;          // null in plaintext
+};
+
+class MailHandler {
+ public:
+  virtual ~MailHandler() = default;
+  /// The answer at once, or none: then `later` is called on the same thread, after this call, and not any more once the transaction that
+  /// the question is about has been destroyed.
+  virtual std::optional<smtp::Answer> ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) = 0;
+};
+
+class Inbound {
+ public:
+  /// `on_end` is called once, last; the owner destroys this in it or later.
+  Inbound(uv::Loop& loop, uv::Accepted accepted, const smtp::ServerConnectionProfile& profile, const std::string& listener,
+          MailHandler& handler, Log& log, std::function<void()> on_end);
+  ~Inbound();
+  Inbound(const Inbound&) = delete;
+  Inbound& operator=(const Inbound&) = delete;
+
+  void start();
+  void shut_down();
+
+ private:
+  void work();
+  void answer(smtp::AskedQuestion asked);
+  void log_layer_ends();
+
+  uv::Loop& loop_;
+  const Endpoint peer_;
+  const std::string& listener_;
+  MailHandler& handler_;
+  Log& log_;
+  std::function<void()> on_end_;
+  bool working_ = false;
+  Transport transport_;
+  uv::Timer timer_;
+  smtp::ServerConnection connection_;  // before the transport in destruction: its transactions roll back first
+};
+
+}  // namespace adieu::daemon

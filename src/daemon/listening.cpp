@@ -1,0 +1,91 @@
+// See listening.h.
+#include "daemon/listening.h"
+
+#include <utility>
+#include <vector>
+
+#include "adieu/protocol/smtp/reply_catalog.h"
+
+namespace adieu::daemon {
+namespace {
+constexpr int kAcceptsAtOnce = 64;
+constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
+}  // namespace
+
+Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
+                     MailHandler& handler, Log& log, std::function<void()> on_idle)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      profile_(profile),
+      limits_(limits),
+      handler_(handler),
+      log_(log),
+      on_idle_(std::move(on_idle)),
+      poll_(std::make_unique<uv::Poll>(loop, socket_.get(), [this](int) { accept(); })),
+      retry_(loop, [this] {
+        if (poll_) poll_->set(UV_READABLE);
+      }) {
+  poll_->set(UV_READABLE);
+}
+
+Listening::~Listening() {
+  for (const auto& [id, entry] : inbound_) limits_.release(entry.address);
+}
+
+void Listening::accept() {
+  for (int accepts = 0; accepts < kAcceptsAtOnce; ++accepts) {
+    auto accepted = uv::accept(socket_);
+    if (!accepted) {
+      log_.write(LogLevel::error, LogLine("accept")
+                                      .field("listener", profile_.name)
+                                      .field("error", accepted.error().message)
+                                      .field("hint", "raise LimitNOFILE or lower `limits { connections }`"));
+      poll_->set(0);
+      retry_.set(loop_.now() + kOutOfDescriptors);
+      return;
+    }
+    if (!*accepted) return;
+    admit(std::move(**accepted));
+  }
+}
+
+void Listening::admit(uv::Accepted accepted) {
+  const IpAddress address = accepted.peer.address;
+  if (!limits_.admit(address)) {
+    const smtp::Reply reply = smtp::reply::too_many_connections();
+    log_.write(LogLevel::info, LogLine("reject")
+                                   .field("client", accepted.peer.text())
+                                   .field("command", "CONNECT")
+                                   .field("reply", reply.line()));
+    // Nothing but TLS may be said on an implicit listener.
+    if (profile_.connection.tls != smtp::ServerTls::implicit) uv::send(accepted.socket, reply.wire());
+    return;
+  }
+  const std::uint64_t id = ++last_id_;
+  auto inbound = std::make_unique<Inbound>(loop_, std::move(accepted), profile_.connection, profile_.name, handler_, log_,
+                                           [this, id] { end(id); });
+  Inbound& started = *inbound;
+  inbound_.emplace(id, Entry{address, std::move(inbound)});
+  started.start();
+}
+
+void Listening::end(std::uint64_t id) {
+  const auto found = inbound_.find(id);
+  limits_.release(found->second.address);
+  // Not destroyed here: this is its own call.
+  loop_.post([dead = std::shared_ptr(std::move(found->second.inbound))] {});
+  inbound_.erase(found);
+  if (shutting_down_ && inbound_.empty()) on_idle_();
+}
+
+void Listening::shut_down() {
+  shutting_down_ = true;
+  poll_.reset();
+  socket_ = uv::Descriptor();
+  std::vector<Inbound*> all;
+  for (const auto& [id, entry] : inbound_) all.push_back(entry.inbound.get());
+  if (all.empty()) on_idle_();
+  for (Inbound* inbound : all) inbound->shut_down();
+}
+
+}  // namespace adieu::daemon

@@ -1,0 +1,57 @@
+// A listener's part in one loop: accepts, keeps to the limits on connections, owns the connections until they end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "adieu/relay/access/limits.h"
+#include "daemon/inbound.h"
+
+namespace adieu::daemon {
+
+/// One `listen` of the policy file, shared by all loops; outlives them.
+struct ListenerProfile {
+  std::string name;                                 // its endpoint, as text
+  smtp::ServerConnectionProfile connection;
+  std::unique_ptr<tls::ChannelFactory> channels;
+};
+
+class Listening {
+ public:
+  /// `on_idle` is called after `shut_down` when the last connection has ended.
+  Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
+            MailHandler& handler, Log& log, std::function<void()> on_idle);
+  ~Listening();
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+
+  /// Accepts no more; ends every session with 421 once what it is doing is done.
+  void shut_down();
+  std::size_t connections() const { return inbound_.size(); }
+
+ private:
+  void accept();
+  void admit(uv::Accepted accepted);
+  void end(std::uint64_t id);
+
+  uv::Loop& loop_;
+  uv::Descriptor socket_;
+  const ListenerProfile& profile_;
+  access::ConnectionLimits& limits_;
+  MailHandler& handler_;
+  Log& log_;
+  std::function<void()> on_idle_;
+  bool shutting_down_ = false;
+  std::uint64_t last_id_ = 0;
+  struct Entry {
+    IpAddress address;
+    std::unique_ptr<Inbound> inbound;
+  };
+  std::unordered_map<std::uint64_t, Entry> inbound_;
+  std::unique_ptr<uv::Poll> poll_;
+  uv::Timer retry_;  // after the machine ran out of descriptors
+};
+
+}  // namespace adieu::daemon

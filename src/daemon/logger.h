@@ -1,0 +1,15 @@
+// The Log that the program writes: logfmt lines on stderr, as journald and a person like them. A thread of its own writes, so that a slow
+// reader of stderr never holds up a loop; when its queue is full the oldest lines give way.
+#pragma once
+
+#include <memory>
+
+#include "adieu/base/log.h"
+
+namespace adieu::daemon {
+
+/// Lines below `level` are dropped. Under systemd (JOURNAL_STREAM) the time is left to the journal, and lines carry its priority prefix
+/// (sd-daemon(3)). The destructor writes out what waits.
+std::unique_ptr<Log> make_stderr_log(LogLevel level);
+
+}  // namespace adieu::daemon

@@ -1,0 +1,219 @@
+// See outbound.h.
+#include "daemon/outbound.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "adieu/base/result.h"
+#include "adieu/relay/observe/closure_record.h"
+
+namespace adieu::daemon {
+namespace {
+
+smtp::Outcome unreachable(const Candidate& candidate, const std::string& why) {
+  smtp::Outcome outcome;
+  outcome.status = {4, 4, 1};
+  outcome.detail = "connect to " + candidate.text() + ": " + why;
+  return outcome;
+}
+
+}  // namespace
+
+Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool,
+                   Owner& owner, Log& log)
+    : loop_(loop),
+      profile_(profile),
+      candidates_(std::move(candidates)),
+      spool_(spool),
+      owner_(owner),
+      log_(log),
+      timer_(loop,
+             [this] {
+               if (connection_) {
+                 connection_->expire(loop_.now());
+                 work();
+               } else {
+                 try_next(unreachable(candidates_[at_], "timed out"));
+               }
+             }),
+      self_(std::make_shared<Outbound*>(this)) {
+  check(!candidates_.empty(), "a connection has somewhere to go");
+}
+
+Outbound::~Outbound() = default;
+
+void Outbound::start() {
+  // Never within the owner's call: the first failure may come at once.
+  loop_.post([self = std::weak_ptr(self_)] {
+    if (const auto alive = self.lock()) (*alive)->try_candidate();
+  });
+}
+
+void Outbound::try_candidate() {
+  const Candidate& candidate = candidates_[at_];
+  auto socket = uv::connect_tcp(candidate.endpoint);
+  if (!socket) {
+    try_next(unreachable(candidate, socket.error().message));
+    return;
+  }
+  connecting_ = std::move(*socket);
+  connecting_poll_ = std::make_unique<uv::Poll>(loop_, connecting_.get(), [this](int) { on_connected(); });
+  connecting_poll_->set(UV_WRITABLE);
+  timer_.set(loop_.now() + profile_.connect_timeout);
+}
+
+void Outbound::on_connected() {
+  connecting_poll_.reset();
+  if (const auto error = uv::connect_error(connecting_)) {
+    connecting_ = uv::Descriptor();
+    try_next(unreachable(candidates_[at_], error->message));
+    return;
+  }
+  connection_profile_ = profile_.connection;
+  if (plaintext_only_) connection_profile_.starttls = smtp::ClientStartTls::never;
+  if (connection_profile_.starttls != smtp::ClientStartTls::never) {
+    channels_ = profile_.channels(candidates_[at_].host);
+    connection_profile_.channels = channels_.get();
+  }
+  connection_ = std::make_unique<smtp::ClientConnection>(connection_profile_, loop_.now());
+  transport_ = std::make_unique<Transport>(loop_, std::exchange(connecting_, {}), [this](int events) {
+    if ((events & UV_READABLE) != 0) transport_->read(*connection_, loop_.now());
+    work();
+  });
+  work();
+}
+
+/// This candidate did not get as far as being ready for mail: the next one may (RFC 5321 section 5.1).
+void Outbound::try_next(smtp::Outcome failure) {
+  end_connection();
+  plaintext_only_ = false;
+  // A refusal for good is the next hop's word; the other addresses are for those that cannot be reached or say "later".
+  if (failure.fate != smtp::Fate::failed && at_ + 1 < candidates_.size()) {
+    ++at_;
+    try_candidate();
+    return;
+  }
+  owner_.on_closed(*this, failure);  // destroys this
+}
+
+void Outbound::end_connection() {
+  timer_.set(std::nullopt);
+  connecting_poll_.reset();
+  connecting_ = uv::Descriptor();
+  connection_.reset();
+  transport_.reset();
+  channels_.reset();
+}
+
+void Outbound::send(mail::Envelope envelope, MailSource source) {
+  ++messages_;
+  source_ = std::move(source);
+  supplied_ = 0;
+  const std::uint64_t size = source_.head->trace.size() + source_.head->size;
+  connection_->send({std::move(envelope), size}, loop_.now());
+  work();
+}
+
+void Outbound::quit() {
+  connection_->quit(loop_.now());
+  work();
+}
+
+void Outbound::work() {
+  if (working_) return;  // the owner's answer to on_ready
+  working_ = true;
+  bool full = false;
+  for (;;) {
+    const Instant now = loop_.now();
+    smtp::ClientConnectionAction action = connection_->next_action(now);
+    log_layer_ends();
+    if (std::holds_alternative<smtp::Ready>(action)) {
+      was_ready_ = true;
+      owner_.on_ready(*this);
+      continue;
+    }
+    if (const auto* wants = std::get_if<smtp::WantsMailData>(&action)) {
+      supply(wants->octets);
+      if (!reading_) continue;
+    } else if (auto* finished = std::get_if<smtp::Finished>(&action)) {
+      source_ = {};
+      owner_.on_finished(*this, std::move(finished->outcomes));
+      continue;
+    } else if (auto* closed = std::get_if<smtp::ClientClosed>(&action)) {
+      working_ = false;
+      const smtp::ClientClosed end = std::move(*closed);
+      if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_) {
+        end_connection();
+        plaintext_only_ = true;
+        try_candidate();
+      } else if (!was_ready_ && end.failure) {
+        try_next(*end.failure);
+      } else {
+        end_connection();
+        owner_.on_closed(*this, end.failure);  // destroys this
+      }
+      return;
+    }
+    if (connection_->output().empty()) break;
+    if (!transport_->write(*connection_, now)) {
+      full = true;
+      break;
+    }
+  }
+  transport_->await(true, full);
+  timer_.set(connection_->deadline());
+  working_ = false;
+}
+
+/// At most `octets` of what has not been supplied yet.
+void Outbound::supply(std::size_t octets) {
+  const std::string& trace = source_.head->trace;
+  const std::uint64_t size = trace.size() + source_.head->size;
+  if (supplied_ < trace.size()) {
+    const Octets part = Octets(trace).substr(supplied_, octets);
+    supplied_ += part.size();
+    connection_->supply(part, supplied_ == size);
+    return;
+  }
+  const std::uint64_t offset = supplied_ - trace.size();
+  if (source_.mail_data) {
+    const Octets part = Octets(*source_.mail_data).substr(offset, octets);
+    supplied_ += part.size();
+    connection_->supply(part, supplied_ == size);
+    return;
+  }
+  if (reading_) return;
+  reading_ = true;
+  spool_.read(*source_.head, offset, octets, loop_,
+              [self = std::weak_ptr(self_), head = source_.head, size](Result<std::string> part) {
+                const auto alive = self.lock();
+                if (!alive) return;
+                Outbound& outbound = **alive;
+                outbound.reading_ = false;
+                if (outbound.source_.head != head) return;  // the attempt was over before the disk answered
+                if (!part || part->empty()) {
+                  outbound.log_.write(LogLevel::error, LogLine("spool-read")
+                                                           .field("queue-id", head->id.text())
+                                                           .field("error", part ? "mail data is shorter than its record says"
+                                                                                : part.error().message)
+                                                           .field("hint", "the delivery is tried again; check the spool's disk"));
+                  // Only an end without the final dot leaves the next hop with nothing.
+                  outbound.connection_->receive_reset(outbound.loop_.now());
+                } else {
+                  outbound.supplied_ += part->size();
+                  outbound.connection_->supply(*part, outbound.supplied_ == size);
+                }
+                outbound.work();
+              });
+}
+
+void Outbound::log_layer_ends() {
+  for (tls::LayerEnd& end : connection_->take_layer_ends()) {
+    if (!end.secure) continue;
+    const observe::ClosureRecord record{observe::Role::client, std::move(end), candidates_[at_].endpoint, profile_.next_hop,
+                                        candidates_[at_].host};
+    log_.write(record.level(), record.line());
+  }
+}
+
+}  // namespace adieu::daemon

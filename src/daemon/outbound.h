@@ -1,0 +1,106 @@
+// One connection to a next hop: tries its addresses in order until one is ready for mail, then sends messages one after another. The
+// ClientConnection within knows SMTP and TLS; this knows sockets, addresses, time-outs and where mail data comes from. R14 to R16.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adieu/base/log.h"
+#include "adieu/protocol/smtp/client_connection.h"
+#include "adieu/relay/spool/spool.h"
+#include "daemon/transport.h"
+
+namespace adieu::daemon {
+
+/// An address to try, and the name it was found by: "mx1.example.org", 192.0.2.1:25.
+struct Candidate {
+  std::string host;
+  Endpoint endpoint;
+  std::string text() const { return host + "[" + endpoint.address.text() + "]:" + std::to_string(endpoint.port); }
+};
+
+/// How a next hop is to be talked to; outlives its connections.
+struct OutboundProfile {
+  std::string next_hop;                            // its name in the policy file
+  smtp::ClientConnectionProfile connection;        // `channels` is made for each host, see below
+  bool plaintext_after_tls_failure = false;        // opportunistic
+  Duration connect_timeout{};
+  /// Makes TLS channels for a host; null where TLS is off.
+  std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& host)> channels;
+};
+
+/// Where a message's octets come from: the trace field, then the mail data, from memory or from the spool.
+struct MailSource {
+  std::shared_ptr<const spool::MessageHead> head;
+  spool::MailData mail_data;  // null: read it from the spool
+};
+
+class Outbound {
+ public:
+  /// Called from the loop, never from within a call to the Outbound.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    /// Ready for a message: call `send`, or `quit`, or leave it waiting.
+    virtual void on_ready(Outbound& outbound) = 0;
+    virtual void on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) = 0;
+    /// Over; the owner destroys it. `failure`: why, unless it was asked to quit.
+    virtual void on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) = 0;
+  };
+
+  /// `candidates` is not empty.
+  Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool, Owner& owner,
+           Log& log);
+  ~Outbound();
+  Outbound(const Outbound&) = delete;
+  Outbound& operator=(const Outbound&) = delete;
+
+  void start();
+  void send(mail::Envelope envelope, MailSource source);
+  void quit();
+
+  /// The host it is connected to, for logs: "mx1.example.org[192.0.2.1]:25"; before that the last one that was tried.
+  std::string relay() const { return candidates_[at_].text(); }
+  const tls::ChannelInfo* tls() const { return connection_ ? connection_->tls() : nullptr; }
+  std::uint64_t messages() const { return messages_; }
+
+ private:
+  void try_candidate();
+  void try_next(smtp::Outcome failure);
+  void on_connected();
+  void work();
+  void supply(std::size_t octets);
+  void log_layer_ends();
+  void end_connection();
+
+  uv::Loop& loop_;
+  const OutboundProfile& profile_;
+  const std::vector<Candidate> candidates_;
+  spool::Spool& spool_;
+  Owner& owner_;
+  Log& log_;
+
+  std::size_t at_ = 0;
+  bool plaintext_only_ = false;         // this candidate, after its TLS failed
+  bool was_ready_ = false;
+  bool working_ = false;
+  std::uint64_t messages_ = 0;
+
+  uv::Descriptor connecting_;
+  std::unique_ptr<uv::Poll> connecting_poll_;
+  uv::Timer timer_;
+  std::unique_ptr<tls::ChannelFactory> channels_;
+  smtp::ClientConnectionProfile connection_profile_;
+  std::unique_ptr<smtp::ClientConnection> connection_;
+  std::unique_ptr<Transport> transport_;
+
+  MailSource source_;
+  std::uint64_t supplied_ = 0;          // octets of trace and mail data
+  bool reading_ = false;
+  std::shared_ptr<Outbound*> self_;     // for completions that may find nobody
+};
+
+}  // namespace adieu::daemon

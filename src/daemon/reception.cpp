@@ -1,0 +1,153 @@
+// See reception.h.
+#include "daemon/reception.h"
+
+#include <chrono>
+#include <utility>
+
+#include "adieu/base/result.h"
+#include "adieu/protocol/mail/trace.h"
+#include "adieu/protocol/smtp/reply_catalog.h"
+#include "adieu/relay/observe/events.h"
+
+namespace adieu::daemon {
+namespace {
+
+WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+/// "mail.example[192.0.2.1]", as Postfix writes a client.
+std::string client_text(const Client& client) {
+  return (client.name.name.empty() ? "unknown" : client.name.name) + "[" + client.endpoint.address.text() + "]";
+}
+
+/// The session's mail transaction, in the spool. Destroying it destroys the spool's, which rolls back or revokes.
+class SpooledTransaction final : public smtp::Transaction {
+ public:
+  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored)
+      : shared_(shared), stored_(std::move(stored)) {}
+  ~SpooledTransaction() override { release_memory(); }
+
+  void acknowledge() noexcept override { shared_.accept(stored_->acknowledge()); }
+
+  bool take_memory(std::size_t octets) {
+    const std::uint64_t limit = shared_.config.limits.transaction_memory;
+    if (shared_.memory.fetch_add(octets, std::memory_order_relaxed) + octets > limit) {
+      shared_.memory.fetch_sub(octets, std::memory_order_relaxed);
+      return false;
+    }
+    memory_ += octets;
+    return true;
+  }
+  void release_memory() {
+    shared_.memory.fetch_sub(memory_, std::memory_order_relaxed);
+    memory_ = 0;
+  }
+
+  spool::Transaction& stored() { return *stored_; }
+  spool::MessageHead head;
+
+ private:
+  Reception::Shared& shared_;
+  std::unique_ptr<spool::Transaction> stored_;
+  std::uint64_t memory_ = 0;
+};
+
+/// The sessions of the relay are given SpooledTransactions and nothing else.
+SpooledTransaction& spooled(smtp::Transaction* transaction) { return static_cast<SpooledTransaction&>(*transaction); }
+
+}  // namespace
+
+smtp::Reply reply_of(const Error& error) {
+  return error.kind == ErrorKind::no_space ? smtp::reply::insufficient_storage() : smtp::reply::local_error();
+}
+
+std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) {
+  if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) return begin(client, std::move(*mail));
+  if (auto* to = std::get_if<smtp::RecipientQuestion>(&question)) return smtp::RecipientAnswer{recipient(client, std::move(*to))};
+  if (auto* data = std::get_if<smtp::AppendQuestion>(&question)) return append(std::move(*data), std::move(later));
+  commit(client, std::get<smtp::CommitQuestion>(question), std::move(later));
+  return std::nullopt;
+}
+
+smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion question) {
+  auto stored = shared_.spool.begin(loop_);
+  if (!stored) {
+    const smtp::Reply reply = reply_of(stored.error());
+    log_refusal(client, "MAIL", question.reverse_path, reply);
+    return reply;
+  }
+  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored));
+  transaction->head.reverse_path = std::move(question.reverse_path);
+  transaction->head.body = question.body;
+  return transaction;
+}
+
+smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion question) {
+  access::Decision decision = shared_.rules.decide(client.endpoint.address, question.forward_path);
+  if (const auto* refusal = std::get_if<smtp::Reply>(&decision)) {
+    log_refusal(client, "RCPT", question.forward_path, *refusal);
+    return *refusal;
+  }
+  spool::Recipient recipient;
+  recipient.forward_path = std::move(question.forward_path);
+  recipient.next_hop = std::move(std::get<access::Relay>(decision).next_hop);
+  spooled(question.transaction).head.recipients.push_back(std::move(recipient));
+  return smtp::reply::recipient_ok();
+}
+
+std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later) {
+  SpooledTransaction& transaction = spooled(question.transaction);
+  if (!transaction.take_memory(question.mail_data.size())) return smtp::AppendAnswer{smtp::reply::insufficient_storage()};
+  const bool stored = transaction.stored().append(
+      std::move(question.mail_data), [this, later = std::move(later), &transaction](Result<> done) {
+        transaction.release_memory();
+        if (done) {
+          later(smtp::AppendAnswer{});
+          return;
+        }
+        shared_.log.write(LogLevel::error, LogLine("spool-write").field("error", done.error().message));
+        later(smtp::AppendAnswer{reply_of(done.error())});
+      });
+  if (!stored) return std::nullopt;
+  return smtp::AppendAnswer{};
+}
+
+void Reception::commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later) {
+  SpooledTransaction& transaction = spooled(question.transaction);
+  spool::MessageHead& head = transaction.head;
+  head.arrived = wall_now();
+  head.client = client_text(client);
+  head.size = question.size;
+  const spool::MessageId id = transaction.stored().id();
+  mail::Reception trace;
+  const std::string queue_id = id.text();
+  trace.client_name = client.name.name;
+  trace.client_address = client.endpoint.address;
+  trace.hostname = shared_.config.hostname;
+  trace.protocol = client.name.extended ? mail::WithProtocol::esmtp : mail::WithProtocol::smtp;
+  if (client.tls != nullptr) trace.tls = mail::ReceivedTls{client.tls->version, client.tls->cipher};
+  trace.queue_id = queue_id;
+  if (head.recipients.size() == 1) trace.only_recipient = &head.recipients.front().forward_path;
+  trace.time = head.arrived;
+  head.trace = mail::received_field(trace);
+  const LogLine queued = observe::queued(id, head, client.name.name, client.name.extended ? (client.tls != nullptr ? "ESMTPS" : "ESMTP") : "SMTP");
+  transaction.stored().commit(std::move(head), [this, later = std::move(later), &transaction, id, queued](Result<> done) {
+    transaction.release_memory();
+    if (!done) {
+      shared_.log.write(LogLevel::error, LogLine("spool-commit").field("queue-id", id.text()).field("error", done.error().message));
+      later(smtp::CommitAnswer{reply_of(done.error())});
+      return;
+    }
+    shared_.log.write(LogLevel::info, queued);
+    later(smtp::CommitAnswer{smtp::reply::queued(id.text())});
+  });
+}
+
+void Reception::log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply) {
+  shared_.log.write(LogLevel::info, LogLine("reject")
+                                        .field("client", client_text(client))
+                                        .field("command", command)
+                                        .field("path", path.text())
+                                        .field("reply", reply.line()));
+}
+
+}  // namespace adieu::daemon

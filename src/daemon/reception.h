@@ -1,0 +1,45 @@
+// What the relay does with mail that comes in: asks the rules, stores it in the spool, and hands it to delivery once its 250 has been
+// handed over. One for each shard.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "adieu/relay/access/rules.h"
+#include "adieu/relay/config/config.h"
+#include "adieu/relay/spool/spool.h"
+#include "daemon/inbound.h"
+
+namespace adieu::daemon {
+
+/// A failure of this machine as the reply a peer gets: 452 4.3.1 when there is no room, else 451 4.3.0.
+smtp::Reply reply_of(const Error& error);
+
+class Reception final : public MailHandler {
+ public:
+  /// What all shards share. `accept` takes a message whose 2xx has been handed over; from any shard's thread, never fails.
+  struct Shared {
+    const config::Config& config;
+    const access::Rules& rules;
+    spool::Spool& spool;
+    Log& log;
+    std::function<void(spool::Transaction::Kept)> accept;
+    std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
+  };
+
+  Reception(Shared& shared, uv::Loop& loop) : shared_(shared), loop_(loop) {}
+
+  std::optional<smtp::Answer> ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) override;
+
+ private:
+  smtp::MailAnswer begin(const Client& client, smtp::MailQuestion question);
+  smtp::Reply recipient(const Client& client, smtp::RecipientQuestion question);
+  std::optional<smtp::Answer> append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later);
+  void commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later);
+  void log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply);
+
+  Shared& shared_;
+  uv::Loop& loop_;
+};
+
+}  // namespace adieu::daemon

@@ -1,0 +1,223 @@
+// See relay.h.
+#include "daemon/relay.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "adieu/base/bytes.h"
+#include "daemon/privileges.h"
+#include "daemon/tls_setup.h"
+#include "io/rocksdb/rocksdb_spool.h"
+
+namespace adieu::daemon {
+namespace {
+
+constexpr std::size_t kClaimAtOnce = 1000;
+
+smtp::ServerTls to_session(config::ListenerTls tls) {
+  switch (tls) {
+    case config::ListenerTls::off: return smtp::ServerTls::off;
+    case config::ListenerTls::optional: return smtp::ServerTls::optional;
+    case config::ListenerTls::required: return smtp::ServerTls::required;
+    case config::ListenerTls::implicit: return smtp::ServerTls::implicit;
+  }
+  return smtp::ServerTls::off;
+}
+
+}  // namespace
+
+Relay::Relay(config::Config config, Log& log)
+    : config_(std::move(config)),
+      log_(log),
+      rules_(config_),
+      limits_(config_.limits.connections, config_.limits.connections_per_address),
+      memory_(config_.limits.queue_memory),
+      loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
+
+Relay::~Relay() {
+  control_.reset();
+  shards_.clear();
+}
+
+Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
+  std::unique_ptr<Relay> relay(new Relay(std::move(config), log));
+  const config::Config& policy = relay->config_;
+  raise_descriptor_limit();
+  const auto and_then = [](Result<> done, auto next) { return done ? next() : done; };
+  Result<> done = relay->bind();
+  done = and_then(std::move(done), [&] { return relay->prepare_next_hops(); });
+  done = and_then(std::move(done), [&] { return make_directory(policy.spool.directory, policy.user); });
+  done = and_then(std::move(done), [&] { return become(policy.user); });
+  if (!done) return tl::unexpected<Error>(done.error());
+  auto spool = rocksdb::open_spool(policy.spool, log);
+  if (!spool) return tl::unexpected<Error>(spool.error());
+  relay->spool_ = std::move(*spool);
+  const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
+  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, accept});
+  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->next_hops_, accept});
+  for (std::size_t i = 0; i < relay->loops_; ++i) {
+    auto shard = Shard::open(*relay->reception_, *relay->delivery_);
+    if (!shard) return tl::unexpected<Error>(shard.error());
+    relay->shards_.push_back(std::move(*shard));
+  }
+  for (Bound& bound : relay->bound_) relay->shards_[bound.shard]->listen(std::move(bound.socket), *bound.listener, relay->limits_);
+  relay->bound_.clear();
+  return relay;
+}
+
+Result<> Relay::bind() {
+  for (const config::Listener& listener : config_.listeners) {
+    auto profile = std::make_unique<ListenerProfile>();
+    profile->name = listener.endpoint.text();
+    auto channels = make_server_channels(config_, listener, log_);
+    if (!channels) return tl::unexpected<Error>(channels.error());
+    profile->channels = std::move(*channels);
+    smtp::ServerConnectionProfile& connection = profile->connection;
+    connection.session.hostname = config_.hostname;
+    connection.session.limits = config_.limits.session;
+    connection.session.bare_newlines = config_.bare_newlines;
+    connection.tls = to_session(listener.tls);
+    connection.channels = profile->channels.get();
+    connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
+    connection.close_notify_timeout = listener.closure.close_notify_timeout;
+    connection.handshake_timeout = config_.tls.handshake_timeout;
+    for (std::size_t shard = 0; shard < loops_; ++shard) {
+      auto socket = uv::listen_tcp(listener.endpoint);
+      if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
+      bound_.push_back({std::move(*socket), profile.get(), shard});
+    }
+    listeners_.push_back(std::move(profile));
+  }
+  if (config_.control_socket.empty()) return {};
+  auto control = uv::listen_unix(config_.control_socket);
+  if (!control) return tl::unexpected<Error>(std::move(control.error()));
+  control_socket_ = std::move(*control);
+  return {};
+}
+
+Result<> Relay::prepare_next_hops() {
+  for (const config::NextHop& policy : config_.next_hops) {
+    NextHopProfile& profile = next_hops_[policy.name];
+    profile.policy = policy;
+    OutboundProfile& outbound = profile.outbound;
+    outbound.next_hop = policy.name;
+    outbound.connect_timeout = policy.connect_timeout;
+    outbound.plaintext_after_tls_failure = policy.tls == config::NextHopTls::opportunistic;
+    smtp::ClientConnectionProfile& connection = outbound.connection;
+    connection.session.hostname = config_.hostname;
+    connection.session.protocol = policy.protocol;
+    connection.session.timeouts = policy.timeouts;
+    connection.close_notify_timeout = policy.closure.close_notify_timeout;
+    connection.handshake_timeout = config_.tls.handshake_timeout;
+    switch (policy.tls) {
+      case config::NextHopTls::off: connection.starttls = smtp::ClientStartTls::never; continue;
+      case config::NextHopTls::opportunistic: connection.starttls = smtp::ClientStartTls::when_offered; break;
+      case config::NextHopTls::required:
+      case config::NextHopTls::verify: connection.starttls = smtp::ClientStartTls::required; break;
+    }
+    auto channels = make_client_channels(config_, policy);
+    if (!channels) return tl::unexpected<Error>(channels.error());
+    outbound.channels = std::move(*channels);
+  }
+  return {};
+}
+
+int Relay::run() {
+  for (const auto& shard : shards_) shard->start();
+  take_up({});
+  if (control_socket_) {
+    control_ = std::make_unique<Control>(loop_, std::move(control_socket_),
+                                         [this](const std::string& request, auto reply) { answer(request, std::move(reply)); });
+  }
+  const uv::Signal term(loop_, SIGTERM, [this] { shut_down(); });
+  const uv::Signal interrupt(loop_, SIGINT, [this] { shut_down(); });
+  const uv::Signal hangup(loop_, SIGHUP, [this] {
+    log_.write(LogLevel::warning, LogLine("reload").field("error", "reloading is not supported yet; restart to change the policy"));
+  });
+  std::signal(SIGPIPE, SIG_IGN);
+  LogLine listening("listening");
+  for (const auto& listener : listeners_) listening.field("on", listener->name);
+  log_.write(LogLevel::info, listening.field("hostname", config_.hostname).field("loops", static_cast<std::int64_t>(loops_)));
+  notify_service_manager("READY=1");
+  loop_.run();
+  control_.reset();
+  if (!config_.control_socket.empty()) ::unlink(config_.control_socket.c_str());
+  for (const auto& shard : shards_) shard->join();
+  shards_.clear();
+  spool_.reset();
+  log_.write(LogLevel::info, LogLine("stopped"));
+  return 0;
+}
+
+void Relay::shut_down() {
+  if (std::exchange(shutting_down_, true)) return;
+  log_.write(LogLevel::info, LogLine("stopping").field("timeout", to_text(config_.shutdown_timeout)));
+  notify_service_manager("STOPPING=1");
+  busy_shards_ = shards_.size();
+  for (const auto& shard : shards_) {
+    shard->shut_down(config_.shutdown_timeout, [this] { loop_.post([this] { stop_when_idle(); }); });
+  }
+}
+
+void Relay::stop_when_idle() {
+  if (--busy_shards_ == 0) loop_.stop();
+}
+
+/// What the spool holds from before, oldest first, a part at a time.
+void Relay::take_up(spool::MessageId after) {
+  spool_->claim(after, kClaimAtOnce, Duration(0), loop_, [this](Result<std::vector<spool::Stored>> stored) {
+    if (!stored) {
+      log_.write(LogLevel::error, LogLine("spool-claim")
+                                      .field("error", stored.error().message)
+                                      .field("hint", "messages of earlier runs stay in the spool until a restart"));
+      return;
+    }
+    if (stored->empty()) return;
+    const spool::MessageId last = stored->back().head->id;
+    for (spool::Stored& message : *stored) accept({std::move(message.head), nullptr});
+    take_up(last);
+  });
+}
+
+/// One job for each destination, handed to the shard that the destination belongs to.
+void Relay::accept(spool::Transaction::Kept kept) {
+  const auto message = std::make_shared<queue::InFlight>(std::move(kept.head), std::move(kept.mail_data), memory_);
+  std::map<route::Destination, queue::Job> jobs;
+  const auto& recipients = message->head()->recipients;
+  for (std::uint32_t index = 0; index < recipients.size(); ++index) {
+    const spool::Recipient& recipient = recipients[index];
+    if (recipient.state != spool::RecipientState::pending) continue;
+    const auto next_hop = next_hops_.find(recipient.next_hop);
+    if (next_hop == next_hops_.end()) {
+      // The policy has changed since the message came. It stays in the spool for a policy that names it again.
+      log_.write(LogLevel::error, LogLine("no-next-hop")
+                                      .field("queue-id", message->head()->id.text())
+                                      .field("next-hop", recipient.next_hop)
+                                      .field("hint", "define this next hop in the policy file again, or wait for `give-up` under one of its name"));
+      continue;
+    }
+    route::Destination destination{recipient.next_hop, {}};
+    if (std::holds_alternative<config::MxTarget>(next_hop->second.policy.target)) {
+      destination.domain = to_ascii_lower(recipient.forward_path.domain.empty() ? config_.hostname : recipient.forward_path.domain);
+    }
+    queue::Job& job = jobs[std::move(destination)];
+    job.message = message;
+    job.recipients.push_back(index);
+    job.attempts = std::max(job.attempts, recipient.attempts);
+    job.next_attempt = std::max(job.next_attempt, recipient.next_attempt);
+    job.last_reply = recipient.last_reply;
+  }
+  for (auto& [destination, job] : jobs) {
+    Shard& shard = *shards_[std::hash<std::string>()(destination.text()) % shards_.size()];
+    shard.executor().post([&shard, destination = destination, job = std::move(job)]() mutable {
+      shard.delivery().add(destination, std::move(job));
+    });
+  }
+}
+
+}  // namespace adieu::daemon

@@ -1,0 +1,64 @@
+// The relay as a whole: everything a policy names, opened in the right order, run until a signal ends it in good order.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adieu/relay/access/limits.h"
+#include "daemon/control.h"
+#include "daemon/shard.h"
+
+namespace adieu::daemon {
+
+class Relay {
+ public:
+  /// Binds the ports, reads certificates and keys, becomes `user`, opens the spool: in this order, so that what needs root is done when root
+  /// is given up. Errors say which of these failed and what to do.
+  static Result<std::unique_ptr<Relay>> open(config::Config config, Log& log);
+  ~Relay();
+
+  /// Starts the shards, takes up what the spool holds, says so, and returns when SIGTERM or SIGINT has been served. The process's exit status.
+  int run();
+
+ private:
+  Relay(config::Config config, Log& log);
+
+  Result<> bind();
+  Result<> prepare_next_hops();
+  void accept(spool::Transaction::Kept kept);
+  void take_up(spool::MessageId after);
+  void shut_down();
+  void stop_when_idle();
+  void answer(const std::string& request, std::function<void(std::string)> reply);
+  void list(std::optional<spool::MessageId> id, std::function<void(std::string)> reply);
+  void retry(std::optional<spool::MessageId> id, std::function<void(std::string)> reply);
+
+  const config::Config config_;
+  Log& log_;
+  const access::Rules rules_;
+  access::ConnectionLimits limits_;
+  queue::MemoryBudget memory_;
+  std::unique_ptr<spool::Spool> spool_;
+  std::map<std::string, NextHopProfile> next_hops_;
+  std::vector<std::unique_ptr<ListenerProfile>> listeners_;
+  struct Bound {
+    uv::Descriptor socket;
+    const ListenerProfile* listener;
+    std::size_t shard;
+  };
+  std::vector<Bound> bound_;
+  uv::Descriptor control_socket_;
+  std::unique_ptr<Reception::Shared> reception_;
+  std::unique_ptr<Delivery::Shared> delivery_;
+  std::size_t loops_ = 1;
+
+  uv::Loop loop_;  // the main thread's: signals, control
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Control> control_;
+  std::size_t busy_shards_ = 0;
+  bool shutting_down_ = false;
+};
+
+}  // namespace adieu::daemon

@@ -1,0 +1,63 @@
+// See shard.h.
+#include "daemon/shard.h"
+
+#include <utility>
+
+#include "daemon/dns.h"
+
+namespace adieu::daemon {
+
+Shard::Shard(Reception::Shared& reception) : shared_(reception), reception_(std::make_unique<Reception>(reception, loop_)) {}
+
+Result<std::unique_ptr<Shard>> Shard::open(Reception::Shared& reception, Delivery::Shared& delivery) {
+  std::unique_ptr<Shard> shard(new Shard(reception));
+  auto resolver = make_resolver(shard->loop_, reception.config.resolver);
+  if (!resolver) return tl::unexpected<Error>(resolver.error());
+  shard->delivery_ = std::make_unique<Delivery>(delivery, shard->loop_, std::move(*resolver));
+  return shard;
+}
+
+Shard::~Shard() = default;
+
+void Shard::listen(uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits) {
+  listening_.push_back(std::make_unique<Listening>(loop_, std::move(socket), profile, limits, *reception_, shared_.log,
+                                                   [this] { idle(); }));
+}
+
+void Shard::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Shard::shut_down(Duration timeout, std::function<void()> done) {
+  loop_.post([this, timeout, done = std::move(done)]() mutable {
+    done_ = std::move(done);
+    cut_ = std::make_unique<uv::Timer>(loop_, [this] {
+      busy_ = 1;
+      idle();
+    });
+    cut_->set(loop_.now() + timeout);
+    busy_ = listening_.size() + 1;
+    for (const auto& listening : listening_) listening->shut_down();
+    delivery_->shut_down([this] { idle(); });
+  });
+}
+
+void Shard::idle() {
+  if (busy_ == 0 || --busy_ != 0) return;
+  cut_->set(std::nullopt);
+  std::exchange(done_, nullptr)();
+}
+
+void Shard::join() {
+  if (!thread_.joinable()) return;
+  loop_.post([this] {
+    // In their own loop, while it still runs: what they hold lives in it.
+    cut_.reset();
+    listening_.clear();
+    delivery_.reset();
+    loop_.stop();
+  });
+  thread_.join();
+}
+
+}  // namespace adieu::daemon

@@ -1,0 +1,38 @@
+// See tls_setup.h.
+#include "daemon/tls_setup.h"
+
+#include <algorithm>
+
+#include "io/gnutls/channel.h"
+
+namespace adieu::daemon {
+
+Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::Config& config, const config::Listener& listener,
+                                                                  Log& log) {
+  if (listener.tls == config::ListenerTls::off) return std::unique_ptr<tls::ChannelFactory>();
+  std::vector<gnutls::CertificateFiles> files;
+  for (const std::string& name : listener.certificates) {
+    const auto certificate = std::find_if(config.certificates.begin(), config.certificates.end(),
+                                          [&](const config::Certificate& each) { return each.name == name; });
+    check(certificate != config.certificates.end(), "a listener names only certificates that there are");
+    files.push_back({certificate->chain_file, certificate->key_file});
+    if (const std::string warning = gnutls::expiry_warning(certificate->chain_file); !warning.empty()) {
+      log.write(LogLevel::warning, LogLine("certificate").field("warning", warning));
+    }
+  }
+  auto credentials = gnutls::make_server_credentials(files, config.tls.priority, config.tls.session_tickets);
+  if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("listener " + listener.endpoint.text()));
+  return std::make_unique<gnutls::ServerChannels>(std::move(*credentials));
+}
+
+Result<std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& host)>> make_client_channels(const config::Config& config,
+                                                                                                          const config::NextHop& next_hop) {
+  const bool verify = next_hop.tls == config::NextHopTls::verify;
+  auto credentials = gnutls::make_client_credentials(config.tls.priority, verify);
+  if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("next-hop " + next_hop.name));
+  return [credentials = std::move(*credentials), verify](const std::string& host) {
+    return std::make_unique<gnutls::ClientChannels>(credentials, host, verify);
+  };
+}
+
+}  // namespace adieu::daemon
