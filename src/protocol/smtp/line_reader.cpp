@@ -6,10 +6,11 @@
 namespace adieu::smtp {
 namespace {
 
-LineStatus judge(std::string_view line, std::size_t limit) {
-  if (line.size() + 2 > limit) return LineStatus::too_long;
-  if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return LineStatus::malformed;
-  return LineStatus::line;
+/// A line without its CRLF, of which `consumed` octets lay in the input.
+LineReader::Taken judge(std::string_view line, std::size_t consumed, std::size_t limit) {
+  if (line.size() + 2 > limit) return {LineStatus::too_long, consumed, {}};
+  if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return {LineStatus::malformed, consumed, {}};
+  return {LineStatus::line, consumed, line};
 }
 
 }  // namespace
@@ -38,14 +39,11 @@ LineReader::Taken LineReader::take(Octets input) {
     }
     return {LineStatus::incomplete, input.size(), {}};
   }
-  if (part_.empty()) {
-    const std::string_view line = input.substr(0, end - 2);
-    return {judge(line, limit_), end, line};
-  }
+  if (part_.empty()) return judge(input.substr(0, end - 2), end, limit_);
   part_.append(input.substr(0, end));
   whole_ = std::exchange(part_, {});
   whole_.resize(whole_.size() - 2);
-  return {judge(whole_, limit_), end, whole_};
+  return judge(whole_, end, limit_);
 }
 
 }  // namespace adieu::smtp

@@ -121,6 +121,8 @@ void ServerConnection::abandon(Instant now) {
 /// behind it is read (R2).
 bool ServerConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && wants_input()) {
+    // While a question is open reading goes on, so that the end of the layer is noticed; but not while there is work that could be done.
+    if (course_ == Course::going_on && session_ && question_ == 0 && session_->has_unread_input()) return false;
     std::string plaintext;
     switch (channel_->step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;

@@ -25,12 +25,10 @@ class LineReader {
   struct Taken {
     LineStatus status = LineStatus::incomplete;
     std::size_t consumed = 0;     // octets of the input that are worked off
-    std::string_view line;        // without CRLF; valid until the next call and while the input lives
+    std::string_view line;        // of a good line, without CRLF; valid until the next call and while the input lives
   };
   /// Takes one line at the most from the start of `input`. A line that lies whole in `input` is not copied.
   Taken take(Octets input);
-  /// Whether part of a line has been taken.
-  bool in_line() const { return !part_.empty() || discarding_; }
 
  private:
   std::size_t limit_;

@@ -1,0 +1,422 @@
+// The rules of closure on the server's side, with real TLS records and a virtual clock. Every test is run with TLS 1.2 and 1.3.
+#include <gtest/gtest.h>
+
+#include "wire.h"
+
+namespace adieu::test {
+namespace {
+
+using tls::Effect;
+using tls::Ending;
+
+class Closure : public testing::TestWithParam<std::string> {
+ protected:
+  /// Up to an established TLS layer with EHLO said in it.
+  void secure() {
+    server.start();
+    ASSERT_NE(client.say_plain("EHLO client.example\r\n").find("STARTTLS"), std::string::npos);
+    ASSERT_TRUE(client.say_plain("STARTTLS\r\n").starts_with("220"));
+    ASSERT_TRUE(client.begin_tls());
+    ASSERT_TRUE(client.say("EHLO client.example\r\n").starts_with("250-"));
+  }
+  void secure_again() {
+    ASSERT_NE(client.say_plain("EHLO client.example\r\n").find("STARTTLS"), std::string::npos);
+    ASSERT_TRUE(client.say_plain("STARTTLS\r\n").starts_with("220"));
+    ASSERT_TRUE(client.begin_tls());
+  }
+  bool tls13() const { return GetParam() == "TLS1.3"; }
+
+  ServerEnd server;
+  ClientEnd client{server, GetParam()};
+};
+
+constexpr std::string_view kEnvelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
+constexpr std::string_view kMessage = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nhello\r\n.\r\n";
+
+TEST_P(Closure, R4_both_close_notify_lead_back_to_plaintext_and_a_second_layer_on_the_same_connection) {
+  secure();
+  EXPECT_NE(client.say(kMessage).find("queued"), std::string::npos);
+  client.close();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_FALSE(server.closed);
+  secure_again();
+  EXPECT_NE(client.say("EHLO c\r\n" + std::string(kMessage)).find("queued"), std::string::npos);
+  client.close();
+  EXPECT_EQ(server.ledger.committed.size(), 2u);
+  ASSERT_EQ(server.secure_ends().size(), 2u);
+  for (const auto& end : server.secure_ends()) {
+    EXPECT_EQ(end.ending, Ending::mutual);
+    EXPECT_EQ(end.effect, Effect::none);
+    EXPECT_EQ(end.transactions, 1u);
+    EXPECT_EQ(end.info.version, GetParam());
+  }
+}
+
+TEST_P(Closure, R4_a_connection_goes_through_a_hundred_layers) {
+  secure();
+  client.close();
+  for (int layer = 1; layer < 100; ++layer) {
+    secure_again();
+    if (HasFatalFailure()) return;
+    client.close();
+    ASSERT_TRUE(client.got_close_notify);
+  }
+  EXPECT_EQ(server.secure_ends().size(), 100u);
+  EXPECT_FALSE(server.closed);
+}
+
+TEST_P(Closure, R5_nothing_learned_inside_TLS_is_known_behind_it) {
+  secure();
+  client.say(kEnvelope);
+  client.close();
+  EXPECT_EQ(client.take_plain(), "") << "no greeting is sent";
+  EXPECT_TRUE(client.say_plain("MAIL FROM:<a@example.org>\r\n").starts_with("503 5.5.1 Send EHLO"));
+  EXPECT_TRUE(client.say_plain("RCPT TO:<b@example.net>\r\n").starts_with("503"));
+}
+
+TEST_P(Closure, R5_a_listener_that_requires_TLS_demands_it_again) {
+  server.profile.tls = smtp::ServerTls::required;
+  secure();
+  client.close();
+  client.say_plain("EHLO c\r\n");
+  EXPECT_TRUE(client.say_plain("MAIL FROM:<a@example.org>\r\n").starts_with("530 5.7.0"));
+}
+
+TEST_P(Closure, R5_error_counters_stay) {
+  server.profile.session.limits.errors = 3;
+  secure();
+  client.say("NONSENSE\r\nNONSENSE\r\n");
+  client.close();
+  EXPECT_NE(client.say_plain("NONSENSE\r\n").find("421 4.7.0"), std::string::npos);
+  EXPECT_TRUE(server.closed);
+}
+
+TEST_P(Closure, R2_what_came_before_their_close_notify_is_carried_out) {
+  secure();
+  client.put(kMessage);
+  client.channel->close();
+  const std::string replies = client.flush();
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_NE(replies.find("queued"), std::string::npos);
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+}
+
+TEST_P(Closure, R2_a_commit_under_way_when_they_close) {
+  server.holds_commit = true;
+  secure();
+  client.put(kMessage);
+  client.channel->close();
+  client.flush();
+  ASSERT_TRUE(server.held);
+  if (tls13()) {
+    // Its reply is sent, then our close_notify.
+    EXPECT_FALSE(client.got_close_notify);
+    server.commit();
+    EXPECT_NE(client.read().find("queued"), std::string::npos);
+    EXPECT_EQ(server.ledger.committed.size(), 1u);
+    EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
+  } else {
+    // TLS 1.2 discards pending writes: the transaction is rolled back.
+    EXPECT_EQ(server.ledger.open, 0);
+    EXPECT_EQ(server.ledger.committed.size(), 0u);
+    EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
+  }
+  client.read();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+}
+
+TEST_P(Closure, R3_CVE_2026_45185_a_bdat_that_began_inside_TLS_is_not_continued_in_plaintext) {
+  secure();
+  client.put(std::string(kEnvelope) + "BDAT 100 LAST\r\nhalf of it");
+  client.channel->close();
+  client.flush();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_EQ(server.ledger.rolled_back, 1);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
+  const std::string rest(90, 'x');
+  EXPECT_TRUE(client.say_plain(rest + "\r\n").starts_with("500"));
+  EXPECT_EQ(server.ledger.committed.size(), 0u);
+}
+
+TEST_P(Closure, R3_data_that_began_inside_TLS_is_not_finished_in_plaintext) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\n");
+  client.say("half\r\n");
+  client.close();
+  EXPECT_EQ(server.ledger.rolled_back, 1);
+  client.say_plain("other half\r\n.\r\n");
+  EXPECT_EQ(server.ledger.committed.size(), 0u);
+}
+
+TEST_P(Closure, R4_octets_behind_their_close_notify_are_injected_and_ours_is_still_sent) {
+  secure();
+  client.channel->close();
+  std::string out(client.channel->output());
+  client.channel->consume_output(out.size());
+  server.receive(out + "EHLO injected\r\nMAIL FROM:<evil@example.org>\r\n");
+  client.read();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
+  EXPECT_EQ(client.take_plain(), "");
+}
+
+TEST_P(Closure, R4_octets_that_come_before_ours_could_be_written_are_injected) {
+  secure();
+  server.room = 0;
+  client.channel->close();
+  client.flush();
+  server.receive("EHLO injected\r\n");
+  server.room = ~std::size_t{0};
+  server.work();
+  client.read();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
+}
+
+TEST_P(Closure, R6_policy_quit_ends_the_connection) {
+  server.profile.returns_to_plaintext = false;
+  secure();
+  EXPECT_EQ(client.say("EHLO c\r\n").find("XTLSRETURN"), std::string::npos);
+  client.close();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed);
+}
+
+TEST_P(Closure, R6_an_implicit_TLS_listener_ends_the_connection) {
+  server.profile.tls = smtp::ServerTls::implicit;
+  server.start();
+  ASSERT_TRUE(client.begin_tls());
+  EXPECT_TRUE(client.flush().starts_with("220 "));
+  client.close();
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed);
+}
+
+TEST_P(Closure, R7_after_quit_ours_is_sent_and_theirs_awaited) {
+  secure();
+  EXPECT_TRUE(client.say("QUIT\r\n").starts_with("221"));
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_FALSE(server.closed);
+  client.close();
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::after_quit);
+}
+
+TEST_P(Closure, R7_theirs_is_awaited_for_a_bounded_time) {
+  secure();
+  client.say("QUIT\r\n");
+  const Instant before = server.now;
+  server.expire();
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.now - before, server.profile.close_notify_timeout);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::unanswered);
+}
+
+TEST_P(Closure, R7_no_TLS_connection_that_works_ends_without_ours) {
+  for (const char* how : {"timeout", "errors", "shutdown", "transactions"}) {
+    ServerEnd other;
+    other.profile.session.limits.errors = 2;
+    other.profile.session.limits.transactions = 1;
+    other.start();
+    ClientEnd peer(other, GetParam());
+    peer.say_plain("EHLO c\r\nSTARTTLS\r\n");
+    ASSERT_TRUE(peer.begin_tls());
+    peer.say("EHLO c\r\n" + std::string(kMessage));
+    if (how == std::string("timeout")) {
+      other.now = *other.connection->deadline();
+      other.connection->expire(other.now);
+      other.work();
+    } else if (how == std::string("errors")) {
+      peer.say("X\r\nX\r\n");
+    } else if (how == std::string("shutdown")) {
+      other.connection->shut_down(other.now);
+      other.work();
+    } else {
+      peer.say(kMessage);
+    }
+    peer.read();
+    EXPECT_TRUE(peer.got_close_notify) << how;
+    other.expire();
+    EXPECT_TRUE(other.closed) << how;
+    EXPECT_EQ(other.secure_ends().at(0).ending, Ending::unanswered) << how;
+  }
+}
+
+TEST_P(Closure, R8_a_record_that_fails_authentication_breaks_the_layer_and_nothing_more_is_answered) {
+  secure();
+  client.put(kMessage);
+  std::string out(client.channel->output());
+  out[out.size() - 3] = static_cast<char>(out[out.size() - 3] ^ 1);
+  server.receive(out);
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.ledger.committed.size(), 0u);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::corrupt);
+}
+
+TEST_P(Closure, R9_fin_in_the_middle_of_mail_data_rolls_back) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\n");
+  client.say("half");
+  EXPECT_EQ(server.ledger.open, 1);
+  server.receive_eof();
+  EXPECT_EQ(server.ledger.open, 0);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::fin);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
+}
+
+TEST_P(Closure, R10_a_message_whose_250_was_not_handed_over_is_revoked) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\n");
+  server.room = 0;
+  client.say("hello\r\n.\r\n");
+  server.receive_reset();
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.ledger.committed.size(), 0u);
+  EXPECT_EQ(server.ledger.revoked, 1);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::revoked);
+}
+
+TEST_P(Closure, R10_a_commit_that_ends_after_its_connection_did_is_dropped) {
+  server.holds_commit = true;
+  secure();
+  client.say(kMessage);
+  ASSERT_TRUE(server.held);
+  server.receive_reset();
+  EXPECT_EQ(server.ledger.open, 0);
+  EXPECT_EQ(server.ledger.committed.size(), 0u);
+}
+
+TEST_P(Closure, R11_a_message_whose_250_was_handed_over_stays_and_is_marked) {
+  secure();
+  client.say(kMessage);
+  server.receive_eof();
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+}
+
+TEST_P(Closure, R11_a_later_authenticated_octet_confirms_it) {
+  secure();
+  client.say(kMessage);
+  client.say("NOOP\r\n");
+  server.receive_eof();
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
+}
+
+TEST_P(Closure, R1_an_alert_during_a_handshake_ends_the_connection) {
+  server.start();
+  client.say_plain("EHLO c\r\nSTARTTLS\r\n");
+  // close_notify in the clear, as anybody on the way could write it.
+  server.receive(std::string("\x15\x03\x03\x00\x02\x01\x00", 7) + "EHLO injected\r\n");
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::handshake);
+}
+
+TEST_P(Closure, R1_a_handshake_has_its_time) {
+  server.start();
+  client.say_plain("EHLO c\r\nSTARTTLS\r\n");
+  server.expire();
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::handshake);
+}
+
+TEST_P(Closure, CVE_2011_0411_octets_pipelined_behind_STARTTLS_end_the_connection) {
+  server.start();
+  const std::string replies = client.say_plain("EHLO c\r\nSTARTTLS\r\nMAIL FROM:<injected@example.org>\r\n");
+  EXPECT_EQ(replies.find("220 2.0.0"), std::string::npos);
+  EXPECT_TRUE(server.closed);
+}
+
+TEST_P(Closure, R9_plaintext_connections_roll_back_and_revoke_too) {
+  server.start();
+  client.say_plain("EHLO c\r\n" + std::string(kEnvelope) + "DATA\r\n");
+  client.say_plain("half\r\n");
+  server.receive_eof();
+  EXPECT_EQ(server.ledger.rolled_back, 1);
+  EXPECT_TRUE(server.closed);
+}
+
+/// One short message over the whole way, cut at every octet that the client sends, by FIN and by RST.
+TEST_P(Closure, R9_R10_R11_cut_at_every_octet_nothing_is_lost_and_nothing_half) {
+  const auto talk = [](ClientEnd& peer) {
+    peer.say_plain("EHLO c\r\n");
+    peer.say_plain("STARTTLS\r\n");
+    if (!peer.begin_tls()) return;
+    peer.say("EHLO c\r\n");
+    peer.say("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    peer.say("hello\r\n.\r\n");
+    peer.say("QUIT\r\n");
+    peer.close();
+  };
+  std::size_t whole = 0;
+  {
+    ServerEnd other;
+    other.start();
+    ClientEnd peer(other, GetParam());
+    talk(peer);
+    whole = peer.delivered.size();
+    ASSERT_EQ(other.ledger.committed.size(), 1u);
+  }
+  int committed = 0;
+  for (const bool reset : {false, true}) {
+    for (std::size_t cut = 0; cut < whole; ++cut) {
+      ServerEnd other;
+      other.start();
+      ClientEnd peer(other, GetParam());
+      peer.cut = cut;
+      talk(peer);
+      if (reset) {
+        other.receive_reset();
+      } else {
+        other.receive_eof();
+      }
+      other.expire();
+      ASSERT_TRUE(other.closed) << cut;
+      ASSERT_EQ(other.ledger.open, 0) << "an orphan, cut at " << cut;
+      ASSERT_EQ(other.ledger.revoked, 0) << "every reply was taken by the transport";
+      for (const auto& message : other.ledger.committed) ASSERT_EQ(message.mail_data, "hello\r\n") << cut;
+      committed += static_cast<int>(other.ledger.committed.size());
+      const auto ends = other.secure_ends();
+      ASSERT_LE(ends.size(), 1u);
+      if (!ends.empty() && ends[0].ending != Ending::handshake) {
+        ASSERT_EQ(ends[0].transactions, other.ledger.committed.size()) << cut;
+        ASSERT_TRUE(ends[0].effect != Effect::rolled_back || other.ledger.rolled_back == 1) << cut;
+      }
+    }
+  }
+  EXPECT_GT(committed, 0);
+}
+
+/// The same with a transport that takes nothing of the 250: never kept, whatever the cut.
+TEST_P(Closure, R10_cut_at_every_octet_of_the_reply) {
+  for (std::size_t taken = 0; taken < 100; ++taken) {
+    ServerEnd other;
+    other.start();
+    ClientEnd peer(other, GetParam());
+    peer.say_plain("EHLO c\r\n");
+    peer.say_plain("STARTTLS\r\n");
+    ASSERT_TRUE(peer.begin_tls());
+    peer.say("EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    const std::size_t before = other.sent.size();
+    other.room = taken;
+    peer.say("hello\r\n.\r\n");
+    const bool whole = other.connection->output().empty();
+    const bool handed_over = whole && other.sent.size() - before <= taken;
+    other.receive_reset();
+    ASSERT_EQ(other.ledger.committed.size(), handed_over ? 1u : 0u) << taken << " octets taken";
+    ASSERT_EQ(other.ledger.revoked, handed_over ? 0 : 1) << taken;
+    if (handed_over) return;
+  }
+  FAIL() << "the reply was never whole";
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, Closure, testing::Values("TLS1.2", "TLS1.3"), [](const auto& one) {
+  return one.param == "TLS1.2" ? "tls12" : "tls13";
+});
+
+}  // namespace
+}  // namespace adieu::test
