@@ -148,8 +148,8 @@ int Relay::run() {
   control_.reset();
   if (!config_.control_socket.empty()) ::unlink(config_.control_socket.c_str());
   for (const auto& shard : shards_) shard->join();
+  spool_.reset();  // its last completions are posted to the shards' loops
   shards_.clear();
-  spool_.reset();
   log_.write(LogLevel::info, LogLine("stopped"));
   return 0;
 }

@@ -3,6 +3,8 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <iterator>
+#include <map>
 #include <utility>
 
 namespace adieu::rocksdb {
@@ -42,14 +44,31 @@ void Committer::work() {
     if (waiting_.empty()) return;
     std::vector<Change> changes = std::exchange(waiting_, {});
     lock.unlock();
+    std::move(owed_.begin(), owed_.end(), std::back_inserter(changes));
+    owed_.clear();
     const Result<> result = write(changes);
+    note(result);
     tell(std::move(changes), result);
-    if (std::exchange(in_trouble_, !result) == result.has_value()) {
-      if (result) log_.write(LogLevel::info, LogLine("spool-recovered"));
-      if (!result) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", result.error().message));
-    }
     lock.lock();
   }
+}
+
+/// One line when it begins, one when it is over.
+void Committer::note(const Result<>& result) {
+  if (in_trouble_ == !result) return;
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_ = result ? std::nullopt : std::optional(result.error());
+  }
+  in_trouble_ = !result;
+  if (result) log_.write(LogLevel::info, LogLine("spool-recovered"));
+  if (!result) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", result.error().message));
+}
+
+std::optional<Error> Committer::trouble() const {
+  if (!in_trouble_) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  return trouble_;
 }
 
 Result<> Committer::write(std::vector<Change>& changes) {
@@ -75,6 +94,7 @@ void Committer::tell(std::vector<Change> changes, const Result<>& result) {
   for (Change& change : changes) {
     if (change.committed) change.committed(result);
     if (change.executor != nullptr) waiters[change.executor].push_back(std::move(change.done));
+    if (!result && change.owed) owed_.push_back(std::move(change));
   }
   changes.clear();  // what they hold is let go before anybody can act on the news
   for (auto& [executor, all] : waiters) {

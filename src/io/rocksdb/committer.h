@@ -4,11 +4,12 @@
 
 #include <rocksdb/db.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace adieu::rocksdb {
 struct Change {
   std::function<void(::rocksdb::WriteBatch&)> write;
   bool durable = false;             // somebody's promise depends on it: the batch is synced
+  bool owed = false;                // nobody waits for it, and it is tried again until it is written
   std::function<void(const Result<>&)> committed;  // on the commit thread, before `done` is posted; may be empty
   Executor* executor = nullptr;
   std::function<void(Result<>)> done;
@@ -39,19 +41,24 @@ class Committer {
   void finish();
   /// From any thread.
   void submit(Change change);
+  /// Why the last batch could not be written, if it could not.
+  std::optional<Error> trouble() const;
 
  private:
   void work();
   Result<> write(std::vector<Change>& changes);
   void tell(std::vector<Change> changes, const Result<>& result);
+  void note(const Result<>& result);
 
   ::rocksdb::DB& db_;
   const bool sync_;
   Log& log_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Change> waiting_;      // guarded by mutex_
-  bool in_trouble_ = false;          // of the commit thread: the last batch failed
+  std::vector<Change> owed_;         // of the commit thread
+  std::atomic<bool> in_trouble_ = false;
+  std::optional<Error> trouble_;     // guarded by mutex_
   bool ending_ = false;              // guarded by mutex_
   std::thread thread_;
 };

@@ -16,15 +16,19 @@ tl::unexpected<Error> failed(const std::string& what) { return tl::unexpected<Er
 
 }  // namespace
 
+DataFile::DataFile(DataFile&& other) noexcept
+    : directory_(std::move(other.directory_)), path_(std::exchange(other.path_, {})), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
 DataFile::~DataFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 Result<> DataFile::create(const std::string& directory, spool::MessageId id) {
+  std::string path = path_of(directory, id);
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor_ < 0) return failed("create " + path);
   directory_ = directory;
-  path_ = path_of(directory, id);
-  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (descriptor_ < 0) return failed("create " + path_);
+  path_ = std::move(path);
   return {};
 }
 
@@ -42,13 +46,19 @@ Result<> DataFile::sync_and_close() {
   if (::fdatasync(descriptor_) != 0) return failed("sync " + path_);
   // After a successful sync nothing is left that closing could fail to write.
   ::close(std::exchange(descriptor_, -1));
-  const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return failed("open " + directory_);
-  const int synced = ::fsync(directory);
+  return sync_directory(directory_);
+}
+
+void DataFile::remove() { ::unlink(path_.c_str()); }
+
+Result<> sync_directory(const std::string& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return failed("open " + directory);
+  const int synced = ::fsync(descriptor);
   const int error = errno;
-  ::close(directory);
+  ::close(descriptor);
   errno = error;
-  if (synced != 0) return failed("sync " + directory_);
+  if (synced != 0) return failed("sync " + directory);
   return {};
 }
 

@@ -12,16 +12,17 @@ namespace adieu::rocksdb {
 class DataFile {
  public:
   DataFile() = default;
-  DataFile(const DataFile&) = delete;
-  DataFile& operator=(const DataFile&) = delete;
+  DataFile(DataFile&& other) noexcept;
+  DataFile& operator=(DataFile&&) = delete;
   ~DataFile();
 
-  bool is_open() const { return descriptor_ >= 0; }
+  bool is_created() const { return !path_.empty(); }
   /// The file must not be there yet.
   Result<> create(const std::string& directory, spool::MessageId id);
   Result<> append(Octets octets);
   /// The octets and the name are on the disk when this has returned; the file is closed.
   Result<> sync_and_close();
+  void remove();
 
  private:
   std::string directory_;
@@ -31,6 +32,8 @@ class DataFile {
 
 /// At most `length` octets from `offset` on; fewer at the end.
 Result<std::string> read_data_file(const std::string& directory, spool::MessageId id, std::uint64_t offset, std::size_t length);
+/// The names in it are on the disk when this has returned.
+Result<> sync_directory(const std::string& directory);
 void remove_data_file(const std::string& directory, spool::MessageId id);
 
 }  // namespace adieu::rocksdb

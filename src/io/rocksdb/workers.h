@@ -17,7 +17,7 @@ class Workers {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
   }
   ~Workers() { finish(); }
-  /// Runs what was given before, then ends the threads; what is given later is dropped.
+  /// Runs what was given before, then ends the threads; what is given later runs at once, on the giver's thread.
   void finish() {
     {
       const std::lock_guard lock(mutex_);
@@ -33,9 +33,13 @@ class Workers {
   void run(Task task) {
     {
       const std::lock_guard lock(mutex_);
-      tasks_.push_back(std::move(task));
+      if (!ending_) tasks_.push_back(std::move(task));
     }
-    wake_.notify_one();
+    if (task) {
+      task();
+    } else {
+      wake_.notify_one();
+    }
   }
 
  private:

@@ -86,6 +86,7 @@ class Reader {
     if (value > static_cast<std::uint8_t>(last)) whole_ = false;
     return static_cast<Enum>(value);
   }
+  bool flag() { return one_of(std::uint8_t{1}) != 0; }
   bool whole() const { return whole_; }
   /// Everything was read, and nothing was missing.
   bool finished() const { return whole_ && rest_.empty(); }
@@ -139,8 +140,8 @@ Result<MessageHead> decode_head(MessageId id, Octets record) {
   head.trace = in->string();
   head.client = in->string();
   head.size = in->number<std::uint64_t>();
-  head.in_file = in->number<std::uint8_t>() != 0;
-  head.hold = in->number<std::uint8_t>() != 0;
+  head.in_file = in->flag();
+  head.hold = in->flag();
   const auto count = in->number<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && i < kMaxRecipients && in->whole(); ++i) {
     Recipient recipient;

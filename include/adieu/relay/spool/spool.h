@@ -66,20 +66,23 @@ struct Stored {
   std::shared_ptr<const MessageHead> head;
 };
 
-/// May be used from any thread.
+/// May be used from any thread. Outlives its transactions, and is outlived by every executor that it was given: what is under way when it is
+/// destroyed is still posted.
 class Spool {
  public:
   virtual ~Spool() = default;
 
-  /// A transaction whose completions run on `executor`, which outlives it. Errors: no_space when the free space is below its
-  /// limit, io when the disk has failed and the spool takes nothing until restart.
+  /// A transaction whose completions run on `executor`. Errors: no_space when the free space is below its
+  /// limit, io when the disk has failed: until it takes a write again,
+  /// or until restart.
   virtual Result<std::unique_ptr<Transaction>> begin(Executor& executor) = 0;
 
   /// Messages that nobody holds a claim on, oldest first, from `after` on, at most `limit`; they are claimed by this. For one
   /// relay with its own spool a claim lasts until settled; in a shared one until `lease` runs out and is renewed by claiming again.
   virtual void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor, Done<std::vector<Stored>> done) = 0;
 
-  /// Up to `length` octets of the mail data from `offset` on; fewer only at its end.
+  /// Up to `length` octets of the mail data from `offset` on; fewer only at its end, by `head.size`. Errors: not_found, io; invalid when what is
+  /// stored is shorter than that.
   virtual void read(const MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
                     Done<std::string> done) = 0;
 

@@ -1,0 +1,154 @@
+// See incoming.h.
+#include "io/rocksdb/incoming.h"
+
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <utility>
+
+#include "adieu/relay/spool/record.h"
+#include "io/rocksdb/data_file.h"
+#include "io/rocksdb/keys.h"
+
+namespace adieu::rocksdb {
+namespace {
+
+using spool::MessageHead;
+using spool::MessageId;
+
+constexpr std::size_t kFilePart = 262'144;  // octets handed to a worker at once
+
+/// What the owner waits for, its own to touch. News on its way to the owner holds this and never the message, so that the message's end
+/// does not wait for an executor that runs no more.
+struct Waiter {
+  spool::Done<> done;  // empty once the transaction is gone
+
+  void tell(const Result<>& result) {
+    if (auto waiting = std::exchange(done, nullptr)) waiting(result);
+  }
+};
+
+/// What is under way (a part to be written, a commit) holds it alive; when the last holder lets go of it and it was not kept, it rolls
+/// back: that is the destructor, whatever the reason (R9, R10).
+struct Incoming {
+  Incoming(Store& its_store, Executor& its_executor) : store(its_store), id(its_store.next_id()), executor(its_executor) {}
+  ~Incoming() {
+    if (kept) return;
+    if (written) {
+      Change change;
+      change.owed = true;
+      store.remove(id, std::move(change));
+    } else if (file.is_created()) {
+      // Freeing the blocks of a large file takes its time, and this may be a loop.
+      store.workers().run([gone = std::make_shared<DataFile>(std::move(file))] { gone->remove(); });
+    }
+  }
+  Incoming(const Incoming&) = delete;
+  Incoming& operator=(const Incoming&) = delete;
+
+  Store& store;
+  const MessageId id;
+  Executor& executor;
+  const std::shared_ptr<Waiter> waiter = std::make_shared<Waiter>();
+  std::string buffer;                     // what is not in the file
+  DataFile file;
+  bool in_file = false;
+  std::uint64_t size = 0;
+  std::shared_ptr<MessageHead> head;
+  std::atomic<bool> written = false;      // a batch with its record was handed to the database, whatever came of it
+  std::atomic<bool> durable = false;
+  bool kept = false;
+};
+
+/// Lets go of the message before its owner can act on the news.
+void post(std::shared_ptr<Incoming> incoming, Result<> result) {
+  Executor& executor = incoming->executor;
+  const std::shared_ptr<Waiter> waiter = incoming->waiter;
+  incoming.reset();
+  executor.post([waiter, result = std::move(result)] { waiter->tell(result); });
+}
+
+class RocksTransaction final : public spool::Transaction {
+ public:
+  explicit RocksTransaction(std::shared_ptr<Incoming> incoming) : incoming_(std::move(incoming)) {}
+  ~RocksTransaction() override { incoming_->waiter->done = nullptr; }
+  MessageId id() const override { return incoming_->id; }
+  bool append(std::string mail_data, spool::Done<> done) override;
+  void commit(MessageHead head, spool::Done<> done) override;
+  Kept acknowledge() override;
+
+ private:
+  std::shared_ptr<Incoming> incoming_;
+};
+
+bool RocksTransaction::append(std::string mail_data, spool::Done<> done) {
+  Incoming& incoming = *incoming_;
+  incoming.size += mail_data.size();
+  if (incoming.buffer.empty()) {
+    incoming.buffer = std::move(mail_data);
+  } else {
+    incoming.buffer += mail_data;
+  }
+  if (incoming.buffer.size() <= (incoming.in_file ? kFilePart : incoming.store.large())) return true;
+  incoming.in_file = true;
+  incoming.waiter->done = std::move(done);
+  incoming.store.workers().run([incoming = incoming_, part = std::exchange(incoming.buffer, {})]() mutable {
+    Result<> result;
+    if (!incoming->file.is_created()) result = incoming->file.create(incoming->store.data_directory(), incoming->id);
+    if (result) result = incoming->file.append(part);
+    std::string().swap(part);
+    post(std::move(incoming), std::move(result));
+  });
+  return false;
+}
+
+void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
+  head.id = incoming_->id;
+  head.size = incoming_->size;
+  head.in_file = incoming_->in_file;
+  incoming_->head = std::make_shared<MessageHead>(std::move(head));
+  incoming_->waiter->done = std::move(done);
+  Change change;
+  change.durable = true;
+  change.executor = &incoming_->executor;
+  change.write = [incoming = incoming_](::rocksdb::WriteBatch& batch) {
+    incoming->written = true;
+    batch.Put(key('m', incoming->id), spool::encode(*incoming->head));
+    if (!incoming->in_file) batch.Put(key('d', incoming->id), incoming->buffer);
+  };
+  change.committed = [incoming = incoming_](const Result<>& result) { incoming->durable = result.has_value(); };
+  change.done = [waiter = incoming_->waiter](const Result<>& result) { waiter->tell(result); };
+  if (!incoming_->in_file) {
+    incoming_->store.committer().submit(std::move(change));
+    return;
+  }
+  // The record makes the file exist, so the file is on the disk before it.
+  incoming_->store.workers().run([incoming = incoming_, change = std::move(change)]() mutable {
+    Result<> result = incoming->file.append(incoming->buffer);
+    if (result) result = incoming->file.sync_and_close();
+    std::string().swap(incoming->buffer);
+    if (result) {
+      incoming->store.note_file(incoming->id);
+      incoming->store.committer().submit(std::move(change));
+      return;
+    }
+    change = {};
+    post(std::move(incoming), std::move(result));
+  });
+}
+
+spool::Transaction::Kept RocksTransaction::acknowledge() {
+  check(incoming_->durable, "only what is durable is acknowledged");
+  incoming_->kept = true;
+  Kept kept{std::move(incoming_->head), nullptr};
+  if (!incoming_->in_file) kept.mail_data = std::make_shared<const std::string>(std::move(incoming_->buffer));
+  return kept;
+}
+
+}  // namespace
+
+std::unique_ptr<spool::Transaction> begin_incoming(Store& store, Executor& executor) {
+  return std::make_unique<RocksTransaction>(std::make_shared<Incoming>(store, executor));
+}
+
+}  // namespace adieu::rocksdb

@@ -1,0 +1,213 @@
+// See store.h.
+#include "io/rocksdb/store.h"
+
+#include <dirent.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "io/rocksdb/data_file.h"
+#include "io/rocksdb/keys.h"
+
+namespace adieu::rocksdb {
+namespace {
+
+using spool::MessageId;
+
+constexpr std::string_view kVersion = "adieu-spool 1";
+constexpr std::size_t kMemtable = 64u << 20;
+constexpr std::size_t kWorkers = 2;
+constexpr std::int64_t kLookMillis = 1000;
+
+std::int64_t steady_millis() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Result<> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return tl::unexpected<Error>(error_of_errno("spool: make " + path + " (make the directory above it, and let adieu's user write there)", errno));
+}
+
+}  // namespace
+
+Store::~Store() {
+  if (workers_) workers_->finish();
+  if (committer_) committer_->finish();
+  if (db_) {
+    const ::rocksdb::Status synced = db_->SyncWAL();
+    if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
+    db_->Close();
+  }
+}
+
+Result<> Store::open() {
+  Result<> done = make_directory(options_.directory);
+  if (done) done = make_directory(data_directory_);
+  if (done) done = open_database();
+  if (done) done = sync_directory(options_.directory);  // the names of what was made in it
+  if (done) done = check_version();
+  if (done) done = sweep();
+  if (!done) return done;
+  check_space();
+  committer_ = std::make_unique<Committer>(*db_, options_.sync, log_);
+  workers_ = std::make_unique<Workers>(kWorkers);
+  return {};
+}
+
+Result<> Store::open_database() {
+  ::rocksdb::Options options;
+  options.create_if_missing = true;
+  options.compression = ::rocksdb::kNoCompression;   // most of what is written is deleted before it would reach a table
+  options.write_buffer_size = kMemtable;
+  options.max_write_buffer_number = 4;
+  options.recycle_log_file_num = 4;
+  options.allow_concurrent_memtable_write = false;   // there is one writer
+  options.avoid_flush_during_shutdown = true;
+  options.max_open_files = 256;
+  options.keep_log_file_num = 2;
+  options.info_log_level = ::rocksdb::WARN_LEVEL;
+  ::rocksdb::BlockBasedTableOptions table;
+  table.block_cache = ::rocksdb::NewLRUCache(options_.cache);
+  options.table_factory.reset(::rocksdb::NewBlockBasedTableFactory(table));
+  ::rocksdb::DB* db = nullptr;
+  const ::rocksdb::Status status = ::rocksdb::DB::Open(options, options_.directory + "/records", &db);
+  if (!status.ok()) {
+    const std::string words = status.ToString();
+    if (words.find("While lock file") != std::string::npos || words.find("lock hold by") != std::string::npos) {
+      return failure(ErrorKind::refused, "spool " + options_.directory + ": another process has it open; end that one first (" + words + ")");
+    }
+    return tl::unexpected<Error>(to_error(status, "spool " + options_.directory));
+  }
+  db_.reset(db);
+  return {};
+}
+
+Result<> Store::check_version() {
+  std::string version;
+  const ::rocksdb::Status status = db_->Get({}, ::rocksdb::Slice(kVersionKey), &version);
+  if (status.IsNotFound()) {
+    ::rocksdb::WriteOptions synced;
+    synced.sync = true;
+    const ::rocksdb::Status written = db_->Put(synced, ::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion));
+    if (!written.ok()) return tl::unexpected<Error>(to_error(written, "spool"));
+    return {};
+  }
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
+  if (version == kVersion) return {};
+  return failure(ErrorKind::invalid, "spool " + options_.directory + " is of another version (" + printable(version) +
+                                         "); run the adieu that wrote it until its queue is empty");
+}
+
+/// Files that no record names: rolled back, or not committed when the relay died.
+Result<> Store::sweep() {
+  const std::unique_ptr<::rocksdb::Iterator> messages(db_->NewIterator({}));
+  messages->SeekForPrev(key('m', MessageId{~std::uint64_t{0}}));
+  if (!messages->status().ok()) return tl::unexpected<Error>(to_error(messages->status(), "spool"));
+  if (messages->Valid() && view(messages->key()).starts_with('m')) last_old_id_ = id_of(view(messages->key()));
+  last_id_ = last_old_id_.value;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(data_directory_.c_str()), ::closedir);
+  if (!directory) return tl::unexpected<Error>(error_of_errno("open " + data_directory_, errno));
+  std::int64_t swept = 0;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const auto id = MessageId::parse(entry->d_name);
+    if (!id) continue;
+    std::string record;
+    if (db_->Get({}, key('m', *id), &record).IsNotFound()) {
+      remove_data_file(data_directory_, *id);
+      ++swept;
+    } else {
+      noted_[id->value].in_file = true;
+    }
+  }
+  if (swept != 0) log_.write(LogLevel::info, LogLine("spool-swept").field("files", swept));
+  return {};
+}
+
+MessageId Store::next_id() {
+  const auto now = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  std::uint64_t last = last_id_.load(std::memory_order_relaxed);
+  std::uint64_t next = 0;
+  do {
+    next = std::max(now, last + 1);
+  } while (!last_id_.compare_exchange_weak(last, next, std::memory_order_relaxed));
+  return MessageId{next};
+}
+
+void Store::check_space() {
+  struct statvfs disk {};
+  if (::statvfs(options_.directory.c_str(), &disk) != 0) return;
+  const bool is_short = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < options_.free_space;
+  if (short_of_space_.exchange(is_short) == is_short) return;
+  LogLine line(is_short ? "spool-full" : "spool-has-space");
+  line.field("directory", options_.directory);
+  if (is_short) line.field("hint", "less than `free-space` is free: make room; mail gets 452 4.3.1 until then");
+  log_.write(is_short ? LogLevel::error : LogLevel::info, line);
+}
+
+/// A worker asks the file system, at most once a second; and a database in trouble is tried as often.
+Result<> Store::taking() {
+  const std::int64_t now = steady_millis();
+  std::int64_t looked = looked_.load(std::memory_order_relaxed);
+  const std::optional<Error> trouble = committer_->trouble();
+  if (now - looked >= kLookMillis && looked_.compare_exchange_strong(looked, now)) {
+    workers_->run([this] { check_space(); });
+    if (trouble) {
+      Change trial;
+      trial.durable = true;
+      trial.write = [](::rocksdb::WriteBatch& batch) { batch.Put(::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion)); };
+      committer_->submit(std::move(trial));
+    }
+  }
+  if (trouble) return tl::unexpected<Error>(*trouble);
+  if (short_of_space_.load(std::memory_order_relaxed)) return failure(ErrorKind::no_space, "spool: less than `free-space` is free");
+  return {};
+}
+
+void Store::note_file(MessageId id) {
+  const std::lock_guard lock(mutex_);
+  noted_[id.value].in_file = true;
+}
+
+void Store::note_update(MessageId id, std::uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  noted_[id.value].updated.insert(index);
+}
+
+bool Store::claim(MessageId id) {
+  const std::lock_guard lock(mutex_);
+  return !std::exchange(noted_[id.value].claimed, true);
+}
+
+void Store::remove(MessageId id, Change change) {
+  Noted noted;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = noted_.find(id.value); found != noted_.end()) noted = found->second;
+  }
+  const bool in_file = noted.in_file;
+  // Synced before the file goes: the machine may die in between, and no record may ever name a file that is gone.
+  change.durable |= in_file;
+  change.write = [id, noted = std::move(noted), before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
+    if (before) before(batch);
+    batch.Delete(key('m', id));
+    if (!noted.in_file) batch.Delete(key('d', id));
+    for (const std::uint32_t index : noted.updated) batch.Delete(update_key(id, index));
+  };
+  change.committed = [this, id, in_file](const Result<>& result) {
+    if (!result) return;
+    {
+      const std::lock_guard lock(mutex_);
+      noted_.erase(id.value);
+    }
+    if (in_file) workers_->run([this, id] { remove_data_file(data_directory_, id); });
+  };
+  committer_->submit(std::move(change));
+}
+
+}  // namespace adieu::rocksdb

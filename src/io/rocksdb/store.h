@@ -1,0 +1,80 @@
+// What the parts of the durable spool share: the database, the threads that write, and what is known about each message that the keys alone do
+// not tell. Opening sweeps what no record names.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "adieu/base/log.h"
+#include "adieu/relay/config/config.h"
+#include "adieu/relay/spool/spool.h"
+#include "io/rocksdb/committer.h"
+#include "io/rocksdb/workers.h"
+
+namespace adieu::rocksdb {
+
+/// From any thread, once `open` has returned.
+class Store {
+ public:
+  Store(const config::Spool& options, Log& log) : options_(options), log_(log), data_directory_(options.directory + "/data") {}
+  /// Ends what waits, and syncs.
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  Result<> open();
+
+  ::rocksdb::DB& db() { return *db_; }
+  Committer& committer() { return *committer_; }
+  Workers& workers() { return *workers_; }
+  Log& log() { return log_; }
+  const std::string& data_directory() const { return data_directory_; }
+  std::size_t large() const { return options_.large; }
+  /// The newest message of earlier runs; newer ones are claimed by being acknowledged.
+  spool::MessageId last_old_id() const { return last_old_id_; }
+  spool::MessageId next_id();
+
+  /// Whether mail is taken now. Errors: no_space, io; both pass by themselves where their cause does. Never waits for the disk.
+  Result<> taking();
+
+  void note_file(spool::MessageId id);
+  void note_update(spool::MessageId id, std::uint32_t index);
+  /// False when it was claimed before.
+  bool claim(spool::MessageId id);
+  /// The message leaves the spool, together with what `change` writes.
+  void remove(spool::MessageId id, Change change);
+
+ private:
+  struct Noted {
+    bool in_file = false;
+    bool claimed = false;
+    std::set<std::uint32_t> updated;  // recipients with an 'u' record
+  };
+
+  Result<> open_database();
+  Result<> check_version();
+  Result<> sweep();
+  void check_space();
+
+  const config::Spool options_;
+  Log& log_;
+  const std::string data_directory_;
+  spool::MessageId last_old_id_;
+  std::atomic<std::uint64_t> last_id_ = 0;
+  std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked, or a broken database tried
+  std::atomic<bool> short_of_space_ = false;
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, Noted> noted_;  // guarded by mutex_
+  std::unique_ptr<::rocksdb::DB> db_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<Workers> workers_;
+};
+
+}  // namespace adieu::rocksdb

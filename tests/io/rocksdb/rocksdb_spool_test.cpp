@@ -1,0 +1,218 @@
+#include "io/rocksdb/rocksdb_spool.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "io/rocksdb/keys.h"
+#include "spool_directory.h"
+#include "support/spool_contract.h"
+
+namespace adieu::rocksdb {
+namespace {
+
+using test::mail_data_of;
+using test::SpoolSession;
+
+class RocksUnderTest final : public test::SpoolUnderTest {
+ public:
+  RocksUnderTest() : spool_(directory_.open()) {}
+  spool::Spool& spool() override { return *spool_; }
+  void restart() override {
+    spool_.reset();
+    spool_ = directory_.open();
+  }
+  std::size_t leftovers() override {
+    spool_.reset();
+    return directory_.keys() + directory_.files().size();
+  }
+  std::size_t large() const override { return directory_.options.large; }
+
+ private:
+  SpoolDirectory directory_;
+  std::unique_ptr<spool::Spool> spool_;
+};
+}  // namespace
+}  // namespace adieu::rocksdb
+
+namespace adieu::test {
+INSTANTIATE_TEST_SUITE_P(RocksDb, SpoolContract,
+                         testing::Values(SpoolMaker{"rocksdb", [] { return std::make_unique<rocksdb::RocksUnderTest>(); }}),
+                         [](const auto& tested) { return tested.param.name; });
+}  // namespace adieu::test
+
+namespace adieu::rocksdb {
+namespace {
+
+std::string large_mail_data() { return mail_data_of(20'000, 1); }
+
+TEST(RocksSpool, makes_its_directory_for_its_own_user_alone) {
+  SpoolDirectory directory;
+  directory.open();
+  for (const std::string& path : {directory.options.directory, directory.data().string()}) {
+    struct stat found {};
+    ASSERT_EQ(::stat(path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777, 0700u) << path;
+  }
+}
+
+TEST(RocksSpool, is_opened_once) {
+  SpoolDirectory directory;
+  const auto spool = directory.open();
+  const auto second = open_spool(directory.options, directory.log);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().kind, ErrorKind::refused);
+  EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
+}
+
+TEST(RocksSpool, says_what_to_do_where_its_directory_cannot_be_made) {
+  SpoolDirectory directory;
+  directory.options.directory += "/below/what/is/not/there";
+  const auto spool = open_spool(directory.options, directory.log);
+  ASSERT_FALSE(spool.has_value());
+  EXPECT_EQ(spool.error().kind, ErrorKind::not_found);
+  EXPECT_NE(spool.error().message.find("make the directory above it"), std::string::npos) << spool.error().message;
+}
+
+TEST(RocksSpool, leaves_a_spool_of_another_version_alone) {
+  SpoolDirectory directory;
+  directory.open();
+  ASSERT_TRUE(directory.database()->Put({}, "v", "adieu-spool 2").ok());
+  std::ofstream(directory.data() / spool::MessageId{7}.text()) << "of the other version";
+  const auto spool = open_spool(directory.options, directory.log);
+  ASSERT_FALSE(spool.has_value());
+  EXPECT_EQ(spool.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(directory.files().size(), 1u);
+}
+
+TEST(RocksSpool, R9_sweeps_the_files_that_no_record_names_and_no_others) {
+  SpoolDirectory directory;
+  std::string kept;
+  {
+    const auto spool = directory.open();
+    SpoolSession session(*spool);
+    kept = session.store(large_mail_data())->head->id.text();
+  }
+  std::ofstream(directory.data() / spool::MessageId{7}.text()) << "half of a message";
+  std::ofstream(directory.data() / "README") << "not a message";
+  directory.open();
+  EXPECT_EQ(directory.files(), (std::set<std::string>{kept, "README"}));
+  EXPECT_EQ(directory.log.count("event=spool-swept files=1"), 1u);
+}
+
+TEST(RocksSpool, R9_a_rolled_back_file_is_gone_without_a_restart) {
+  SpoolDirectory directory;
+  auto spool = directory.open();
+  SpoolSession session(*spool);
+  {
+    auto transaction = session.begin();
+    ASSERT_TRUE(session.append(**transaction, large_mail_data()));
+    EXPECT_EQ(directory.files().size(), 1u);
+  }
+  spool.reset();
+  EXPECT_TRUE(directory.files().empty());
+}
+
+// A record that cannot be read: never delivered, told, kept.
+TEST(RocksSpool, keeps_a_damaged_record_aside) {
+  for (const bool in_update : {false, true}) {
+    SpoolDirectory directory;
+    spool::MessageId damaged, whole;
+    {
+      const auto spool = directory.open();
+      SpoolSession session(*spool);
+      damaged = session.store(large_mail_data())->head->id;
+      whole = session.store("whole")->head->id;
+      ASSERT_TRUE(session.settle({damaged, {{0, spool::RecipientState::pending, 1, {}, "451"}}, false, {}}));
+    }
+    {
+      const auto db = directory.database();
+      const std::string its_key = in_update ? update_key(damaged, 0) : key('m', damaged);
+      std::string record;
+      ASSERT_TRUE(db->Get({}, its_key, &record).ok());
+      record.back() = static_cast<char>(record.back() ^ 1);
+      ASSERT_TRUE(db->Put({}, its_key, record).ok());
+    }
+    const std::size_t keys = directory.keys();
+    {
+      const auto spool = directory.open();
+      SpoolSession session(*spool);
+      const auto stored = session.claim();
+      ASSERT_EQ(stored.size(), 1u);
+      EXPECT_EQ(stored[0].head->id, whole);
+      EXPECT_EQ(directory.log.count("event=spool-record queue-id=" + damaged.text()), 1u);
+      EXPECT_EQ(directory.log.count("hint="), 1u);
+    }
+    EXPECT_EQ(directory.keys(), keys);
+    EXPECT_EQ(directory.files().count(damaged.text()), 1u);
+  }
+}
+
+TEST(RocksSpool, never_gives_a_part_of_a_message_for_the_whole) {
+  SpoolDirectory directory;
+  const auto spool = directory.open();
+  SpoolSession session(*spool);
+  const auto kept = session.store(large_mail_data());
+  ASSERT_TRUE(kept.has_value());
+  const auto file = directory.data() / kept->head->id.text();
+  std::filesystem::resize_file(file, large_mail_data().size() - 1);
+  EXPECT_TRUE(session.read(*kept->head, 0, 100));
+  const auto end = session.read(*kept->head, 100, large_mail_data().size());
+  ASSERT_FALSE(end.has_value());
+  EXPECT_EQ(end.error().kind, ErrorKind::invalid);
+  std::filesystem::remove(file);
+  EXPECT_EQ(session.read(*kept->head, 0, 100).error().kind, ErrorKind::not_found);
+}
+
+TEST(RocksSpool, takes_nothing_while_the_disk_is_short_of_space) {
+  SpoolDirectory directory;
+  directory.options.free_space = std::uint64_t{1} << 62;
+  const auto spool = directory.open();
+  SpoolSession session(*spool);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(session.begin().error().kind, ErrorKind::no_space);
+  EXPECT_EQ(directory.log.count("event=spool-full"), 1u);
+}
+
+TEST(RocksSpool, stores_without_a_sync_where_the_policy_says_so) {
+  SpoolDirectory directory;
+  directory.options.sync = false;
+  auto spool = directory.open();
+  SpoolSession session(*spool);
+  ASSERT_TRUE(session.store("x"));
+  spool.reset();
+  spool = directory.open();
+  EXPECT_EQ(SpoolSession(*spool).claim().size(), 1u);
+}
+
+TEST(RocksSpool, never_holds_a_large_message_in_memory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer keeps what was freed";
+#else
+  const auto most = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+      if (word != "VmHWM:") continue;
+      std::size_t kibibytes = 0;
+      status >> kibibytes;
+      return kibibytes;
+    }
+    return std::size_t{0};
+  };
+  SpoolDirectory directory;
+  auto spool = directory.open();
+  SpoolSession session(*spool);
+  auto transaction = session.begin();
+  const std::string part = mail_data_of(65536, 2);
+  const std::size_t before = most();
+  for (int i = 0; i < 800; ++i) ASSERT_TRUE(session.append(**transaction, part));
+  ASSERT_TRUE(session.commit(**transaction, test::head_to({"to"})));
+  const auto kept = (*transaction)->acknowledge();
+  EXPECT_EQ(kept.head->size, 800u * 65536);
+  EXPECT_EQ(session.read(*kept.head, 799 * 65536, 65536).value(), part);
+  EXPECT_GT(before, 0u);
+  EXPECT_LT(most() - before, 16u * 1024) << "KiB, for a message of 50 MiB";
+#endif
+}
+
+}  // namespace
+}  // namespace adieu::rocksdb
