@@ -15,8 +15,29 @@ namespace adieu::gnutls {
 namespace {
 
 constexpr std::uint8_t kAlertRecord = 21;
+constexpr std::uint8_t kDataRecord = 23;
 constexpr std::size_t kMaxPlaintext = 16'384;
+constexpr std::size_t kMaxRecord = 5 + kMaxPlaintext + 256;  // RFC 8446 section 5.2, with its header
 constexpr int kMaxWarnings = 8;  // alerts of TLS 1.2 that change nothing; more is somebody's game
+
+/// As the RFCs write it: "internal_error" for GNUTLS_A_INTERNAL_ERROR.
+std::string alert_name(gnutls_alert_description_t alert) {
+  constexpr std::string_view kPrefix = "GNUTLS_A_";
+  const char* text = gnutls_alert_get_strname(alert);
+  if (text == nullptr) return "unknown";
+  std::string_view name = text;
+  if (name.substr(0, kPrefix.size()) == kPrefix) name.remove_prefix(kPrefix.size());
+  return to_ascii_lower(name);
+}
+
+/// What the client's SNI asks for; empty: nothing.
+std::string asked_name(gnutls_session_t session) {
+  std::array<char, 256> name{};
+  std::size_t size = name.size();
+  unsigned type = 0;
+  if (gnutls_server_name_get(session, name.data(), &size, &type, 0) != GNUTLS_E_SUCCESS || type != GNUTLS_NAME_DNS) return {};
+  return std::string(name.data(), ::strnlen(name.data(), size));
+}
 
 class GnutlsChannel final : public tls::Channel {
  public:
@@ -29,6 +50,7 @@ class GnutlsChannel final : public tls::Channel {
     if (side == GNUTLS_SERVER && credentials_->ticket_key() != nullptr) {
       gnutls_session_ticket_enable_server(session_, credentials_->ticket_key());
     }
+    if (side == GNUTLS_SERVER) gnutls_handshake_set_post_client_hello_function(session_, choose_certificate);
     gnutls_transport_set_ptr(session_, this);
     gnutls_transport_set_pull_function(session_, pull);
     gnutls_transport_set_push_function(session_, push);
@@ -55,6 +77,12 @@ class GnutlsChannel final : public tls::Channel {
 
   void send(Octets plaintext) override {
     check(established_ && !closed_, "a channel is written to between its handshake and its close");
+    while (!plaintext.empty() && canceled_) {
+      const auto record = seal_record(session_, kDataRecord, plaintext.substr(0, kMaxPlaintext));
+      if (!record) return;
+      out_.append(*record);
+      plaintext.remove_prefix(std::min(plaintext.size(), kMaxPlaintext));
+    }
     while (!plaintext.empty()) {
       const ssize_t sent = gnutls_record_send(session_, plaintext.data(), plaintext.size());
       if (sent == GNUTLS_E_INTERRUPTED || sent == GNUTLS_E_AGAIN) continue;
@@ -64,12 +92,8 @@ class GnutlsChannel final : public tls::Channel {
   }
 
   void close() override {
-    if (!established_ || closed_) return;
+    if (!established_ || closed_ || broken_) return;
     closed_ = true;
-    if (canceled_) {
-      if (const auto record = seal_record(session_, kAlertRecord, Octets("\x01\x00", 2))) out_.append(*record);
-      return;
-    }
     // Never SHUT_RDWR: it takes a FIN for a close_notify, and drops what is still coming.
     while (gnutls_bye(session_, GNUTLS_SHUT_WR) == GNUTLS_E_INTERRUPTED) {
     }
@@ -82,6 +106,10 @@ class GnutlsChannel final : public tls::Channel {
   const tls::ChannelInfo& info() const override { return info_; }
 
  private:
+  static int choose_certificate(gnutls_session_t session) noexcept {
+    const auto* channel = static_cast<GnutlsChannel*>(gnutls_transport_get_ptr(session));
+    return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, channel->credentials_->get(asked_name(session)));
+  }
   static ssize_t pull(gnutls_transport_ptr_t self, void* buffer, std::size_t size) noexcept {
     return static_cast<GnutlsChannel*>(self)->take_input(static_cast<char*>(buffer), size);
   }
@@ -95,16 +123,30 @@ class GnutlsChannel final : public tls::Channel {
   }
 
   ssize_t take_input(char* buffer, std::size_t size) {
-    if (in_.empty()) {
-      dry_ = true;
-      if (eof_) return 0;
-      gnutls_transport_set_errno(session_, EAGAIN);
-      return -1;
+    std::size_t count = std::min(size, in_.size());
+    if (established_ && count > 0) {
+      if (record_left_ == 0) {
+        const auto length = record_length(in_.view());
+        // GnuTLS takes any outer type and version in TLS 1.3, and authenticates those that should have stood there.
+        if (length && tls13_ && in_.view().substr(0, 3) != Octets("\x17\x03\x03")) return no_input(EIO);
+        record_left_ = length.value_or(0);
+      }
+      count = std::min(count, record_left_);
     }
-    const std::size_t count = std::min(size, in_.size());
+    if (count == 0) {
+      dry_ = true;
+      if (!eof_) return no_input(EAGAIN);
+      end_read_ = true;
+      return 0;
+    }
     std::memcpy(buffer, in_.view().data(), count);
     in_.consume(count);
+    record_left_ -= std::min(count, record_left_);
     return static_cast<ssize_t>(count);
+  }
+  ssize_t no_input(int reason) {
+    gnutls_transport_set_errno(session_, reason);
+    return -1;
   }
 
   tls::ChannelEvent shake_hands() {
@@ -113,6 +155,7 @@ class GnutlsChannel final : public tls::Channel {
       const int code = gnutls_handshake(session_);
       if (code == GNUTLS_E_SUCCESS) {
         established_ = true;
+        tls13_ = gnutls_protocol_get_version(session_) == GNUTLS_TLS1_3;
         describe();
         return tls::ChannelEvent::established;
       }
@@ -120,9 +163,7 @@ class GnutlsChannel final : public tls::Channel {
         if (dry_) return tls::ChannelEvent::wants_input;
         continue;
       }
-      // R1: an alert during a handshake, of whatever level, may be forged; nothing but the end follows from it.
-      gnutls_alert_send_appropriate(session_, code);
-      return fail(code);
+      return fail(code);  // R1: an alert of whatever level too, it may be forged; nothing but the end follows from it
     }
   }
 
@@ -146,14 +187,12 @@ class GnutlsChannel final : public tls::Channel {
           if (++warnings_ > kMaxWarnings) return fail(GNUTLS_E_FATAL_ALERT_RECEIVED);
           continue;
         case GNUTLS_E_FATAL_ALERT_RECEIVED:
-          if (gnutls_alert_get(session_) == GNUTLS_A_USER_CANCELED && gnutls_protocol_get_version(session_) == GNUTLS_TLS1_3) {
+          if (tls13_ && gnutls_alert_get(session_) == GNUTLS_A_USER_CANCELED) {
             canceled_ = true;
             return read_canceled();
           }
           return fail(GNUTLS_E_FATAL_ALERT_RECEIVED);
-        default:
-          gnutls_alert_send_appropriate(session_, static_cast<int>(size));
-          return fail(static_cast<int>(size));
+        default: return fail(static_cast<int>(size));
       }
     }
   }
@@ -162,10 +201,12 @@ class GnutlsChannel final : public tls::Channel {
   tls::ChannelEvent read_canceled() {
     const auto length = record_length(in_.view());
     if (!length || in_.size() < *length) {
+      if (length && *length > kMaxRecord) return fail(GNUTLS_E_RECORD_OVERFLOW);
       if (!eof_) return tls::ChannelEvent::wants_input;
-      return fail(in_.empty() ? GNUTLS_E_PREMATURE_TERMINATION : GNUTLS_E_UNEXPECTED_PACKET_LENGTH);
+      end_read_ = true;
+      return fail(GNUTLS_E_PREMATURE_TERMINATION);
     }
-    const auto inner = open_record(session_, in_.view().substr(0, *length), 0);
+    const auto inner = open_record(session_, in_.view().substr(0, *length));
     if (!inner) return fail(GNUTLS_E_DECRYPTION_FAILED);
     if (inner->content_type != kAlertRecord || inner->content.size() != 2 || inner->content[1] != 0) {
       return fail(GNUTLS_E_UNEXPECTED_PACKET);
@@ -174,28 +215,20 @@ class GnutlsChannel final : public tls::Channel {
     return tls::ChannelEvent::close_notify;
   }
 
+  /// Says what broke the layer, and to the peer the alert that fits: none to its own alert, none to a FIN.
   tls::ChannelEvent fail(int code) {
     broken_ = true;
-    failure_.detail = gnutls_strerror(code);
-    switch (code) {
-      case GNUTLS_E_PREMATURE_TERMINATION:
-      case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-      case GNUTLS_E_PULL_ERROR:
-        failure_.event = eof_ ? tls::Event::fin : tls::Event::corrupt;
-        if (eof_) failure_.detail = in_.empty() ? "" : "within a record";
-        break;
-      case GNUTLS_E_FATAL_ALERT_RECEIVED:
-      case GNUTLS_E_WARNING_ALERT_RECEIVED: {
-        failure_.event = tls::Event::alert;
-        const char* alert = gnutls_alert_get_strname(gnutls_alert_get(session_));
-        failure_.detail = alert != nullptr ? alert : "unknown";
-        break;
-      }
-      case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-        failure_.event = tls::Event::alert;
-        failure_.detail = verification_words();
-        break;
-      default: failure_.event = tls::Event::corrupt;
+    if (code == GNUTLS_E_FATAL_ALERT_RECEIVED || code == GNUTLS_E_WARNING_ALERT_RECEIVED) {
+      failure_ = {tls::Event::alert, alert_name(gnutls_alert_get(session_))};
+    } else if (end_read_) {
+      failure_ = {tls::Event::fin, record_left_ != 0 || !in_.empty() ? "within a record" : ""};
+    } else {
+      // What we refuse is told by the alert that says so: a certificate, a renegotiation (RFC 9325 section 3.5).
+      const bool refused = code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+      failure_ = {tls::Event::corrupt, refused ? verification_words() : gnutls_strerror(code)};
+      if (refused) failure_.event = tls::Event::alert;
+      if (code == GNUTLS_E_REHANDSHAKE) failure_ = {tls::Event::alert, alert_name(GNUTLS_A_NO_RENEGOTIATION)};
+      gnutls_alert_send_appropriate(session_, code == GNUTLS_E_PULL_ERROR ? GNUTLS_E_DECRYPTION_FAILED : code);
     }
     return tls::ChannelEvent::broken;
   }
@@ -213,19 +246,13 @@ class GnutlsChannel final : public tls::Channel {
   }
 
   void describe() {
-    const gnutls_protocol_t version = gnutls_protocol_get_version(session_);
     const auto text = [](const char* name) { return name != nullptr ? std::string(name) : std::string(); };
-    info_.version = text(gnutls_protocol_get_name(version));
+    info_.version = text(gnutls_protocol_get_name(gnutls_protocol_get_version(session_)));
     info_.cipher = text(gnutls_ciphersuite_get(session_));
     info_.resumed = gnutls_session_is_resumed(session_) != 0;
-    info_.discards_pending_writes = version != GNUTLS_TLS1_3;
+    info_.discards_pending_writes = !tls13_;
     info_.peer_identity = host_;
-    std::array<char, 256> name{};
-    std::size_t size = name.size();
-    unsigned type = 0;
-    if (gnutls_server_name_get(session_, name.data(), &size, &type, 0) == GNUTLS_E_SUCCESS && type == GNUTLS_NAME_DNS) {
-      info_.server_name.assign(name.data(), ::strnlen(name.data(), size));
-    }
+    info_.server_name = asked_name(session_);
   }
 
   std::shared_ptr<const Credentials> credentials_;
@@ -233,9 +260,12 @@ class GnutlsChannel final : public tls::Channel {
   std::string host_;          // where the certificate is held against it
   OctetQueue in_;
   OctetQueue out_;
+  std::size_t record_left_ = 0;  // octets of the record under way that stand in in_ or are still to come
   bool eof_ = false;
   bool dry_ = false;          // the pull function found nothing since the last call into the library
+  bool end_read_ = false;     // the library was told of the FIN
   bool established_ = false;
+  bool tls13_ = false;
   bool closed_ = false;
   bool canceled_ = false;     // TLS 1.3: user_canceled was read, and ended the library's session
   bool broken_ = false;

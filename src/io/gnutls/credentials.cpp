@@ -4,12 +4,14 @@
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
 #include <fstream>
 #include <sstream>
 
+#include "adieu/base/bytes.h"
 #include "adieu/base/ip.h"
 
 namespace adieu::gnutls {
@@ -32,9 +34,32 @@ gnutls_datum_t datum(const std::string& text) {
   return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
 }
 
+gnutls_certificate_credentials_t allocate() {
+  gnutls_certificate_credentials_t credentials = nullptr;
+  check(gnutls_certificate_allocate_credentials(&credentials) == GNUTLS_E_SUCCESS, "memory for credentials");
+  return credentials;
+}
+
+/// The DNS names of a chain's first certificate.
+std::set<std::string, std::less<>> names_in(const gnutls_datum_t& chain) {
+  std::set<std::string, std::less<>> names;
+  gnutls_x509_crt_t leaf = nullptr;
+  check(gnutls_x509_crt_init(&leaf) == GNUTLS_E_SUCCESS, "memory for a certificate");
+  int type = gnutls_x509_crt_import(leaf, &chain, GNUTLS_X509_FMT_PEM) == GNUTLS_E_SUCCESS ? 0 : -1;
+  std::array<char, 256> name{};
+  for (unsigned i = 0; type >= 0; ++i) {
+    std::size_t size = name.size();
+    type = gnutls_x509_crt_get_subject_alt_name(leaf, i, name.data(), &size, nullptr);
+    if (type == GNUTLS_SAN_DNSNAME) names.insert(to_ascii_lower({name.data(), size}));
+    if (type == GNUTLS_E_SHORT_MEMORY_BUFFER) type = 0;  // longer than any name there can be
+  }
+  gnutls_x509_crt_deinit(leaf);
+  return names;
+}
+
 }  // namespace
 
-Credentials::Credentials() { check(gnutls_certificate_allocate_credentials(&credentials_) == GNUTLS_E_SUCCESS, "memory for credentials"); }
+Credentials::Credentials() : credentials_(allocate()) {}
 
 Credentials::~Credentials() {
   if (ticket_key_.data != nullptr) {
@@ -42,7 +67,21 @@ Credentials::~Credentials() {
     gnutls_free(ticket_key_.data);
   }
   if (priority_ != nullptr) gnutls_priority_deinit(priority_);
+  for (const Server& server : servers_) gnutls_certificate_free_credentials(server.credentials);
   gnutls_certificate_free_credentials(credentials_);
+}
+
+gnutls_certificate_credentials_t Credentials::get(std::string_view server_name) const {
+  // GnuTLS's own choice compares names octet by octet, knows no wildcards, and in TLS 1.2 puts the cipher suite before the name.
+  const std::string name = to_ascii_lower(server_name);
+  const std::size_t dot = name.find('.');
+  const std::string wildcard = dot != std::string::npos ? "*" + name.substr(dot) : std::string();
+  for (const std::string* wanted : {&name, &wildcard}) {
+    for (const Server& server : servers_) {
+      if (server.names.count(*wanted) != 0) return server.credentials;
+    }
+  }
+  return get();
 }
 
 Result<> Credentials::set_priority(const std::string& priority) {
@@ -57,7 +96,14 @@ Result<> Credentials::set_priority(const std::string& priority) {
 Result<> Credentials::add_certificate(const CertificatePem& pem) {
   const gnutls_datum_t chain = datum(pem.chain);
   const gnutls_datum_t key = datum(pem.key);
-  const int code = gnutls_certificate_set_x509_key_mem2(credentials_, &chain, &key, GNUTLS_X509_FMT_PEM, nullptr, 0);
+  servers_.push_back({allocate(), names_in(chain)});
+  const Server& added = servers_.back();
+  int code = 0;
+  for (const Server& server : servers_) {
+    const bool stands_in = std::includes(added.names.begin(), added.names.end(), server.names.begin(), server.names.end());
+    if (code < 0 || !stands_in || (server.names.empty() && &server != &added)) continue;
+    code = gnutls_certificate_set_x509_key_mem2(server.credentials, &chain, &key, GNUTLS_X509_FMT_PEM, nullptr, 0);
+  }
   if (code < 0) return failed("certificate", code);
   return {};
 }

@@ -4,8 +4,11 @@
 
 #include <gnutls/gnutls.h>
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adieu/base/result.h"
@@ -29,7 +32,10 @@ class Credentials {
   Credentials(const Credentials&) = delete;
   Credentials& operator=(const Credentials&) = delete;
 
-  gnutls_certificate_credentials_t get() const { return credentials_; }
+  /// A client's; a server's where no name was asked for.
+  gnutls_certificate_credentials_t get() const { return servers_.empty() ? credentials_ : servers_.front().credentials; }
+  /// A server's for the name in a client's SNI: the certificate that holds it, else one whose wildcard covers it, else the first.
+  gnutls_certificate_credentials_t get(std::string_view server_name) const;
   gnutls_priority_t priority() const { return priority_; }
   /// Null: no session tickets.
   const gnutls_datum_t* ticket_key() const { return ticket_key_.data != nullptr ? &ticket_key_ : nullptr; }
@@ -42,7 +48,14 @@ class Credentials {
   Result<> trust(const std::string& file);
 
  private:
+  /// A certificate, together with later ones that hold all its names: the same with a key of another kind.
+  struct Server {
+    gnutls_certificate_credentials_t credentials = nullptr;
+    std::set<std::string, std::less<>> names;  // lower case; "*.example.org"
+  };
+
   gnutls_certificate_credentials_t credentials_ = nullptr;
+  std::vector<Server> servers_;
   gnutls_priority_t priority_ = nullptr;
   gnutls_datum_t ticket_key_{nullptr, 0};
 };

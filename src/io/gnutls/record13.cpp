@@ -14,10 +14,13 @@ constexpr std::size_t kMaxRecord = 16'384 + 256;
 constexpr std::size_t kNonce = 12;
 constexpr char kApplicationData = 23;
 
+using Sequence = std::array<unsigned char, 8>;
+
 struct Keys {
   gnutls_aead_cipher_hd_t cipher = nullptr;
   std::size_t tag = 0;
   std::array<unsigned char, kNonce> nonce{};
+  Sequence sequence{};
 
   Keys() = default;
   Keys(const Keys&) = delete;
@@ -27,19 +30,16 @@ struct Keys {
   }
 };
 
-/// The keys of a direction and the nonce of its `ahead`-th record from the next (RFC 8446 section 5.3).
-bool prepare(gnutls_session_t session, Direction direction, std::uint64_t ahead, Keys& keys) {
+/// The keys of a direction and the nonce of its next record (RFC 8446 section 5.3).
+bool prepare(gnutls_session_t session, Direction direction, Keys& keys) {
   gnutls_datum_t mac{};
   gnutls_datum_t iv{};
   gnutls_datum_t key{};
-  std::array<unsigned char, 8> sequence{};
+  Sequence& sequence = keys.sequence;
   if (gnutls_record_get_state(session, direction == Direction::reading ? 1 : 0, &mac, &iv, &key, sequence.data()) < 0) return false;
   if (iv.size != kNonce) return false;
-  std::uint64_t number = 0;
-  for (const unsigned char octet : sequence) number = number << 8 | octet;
-  number += ahead;
   for (std::size_t i = 0; i < kNonce; ++i) keys.nonce[i] = iv.data[i];
-  for (std::size_t i = 0; i < 8; ++i) keys.nonce[kNonce - 1 - i] ^= static_cast<unsigned char>(number >> (8 * i));
+  for (std::size_t i = 0; i < sequence.size(); ++i) keys.nonce[kNonce - sequence.size() + i] ^= sequence[i];
   const gnutls_cipher_algorithm_t algorithm = gnutls_cipher_get(session);
   keys.tag = gnutls_cipher_get_tag_size(algorithm);
   return gnutls_aead_cipher_init(&keys.cipher, algorithm, &key) >= 0;
@@ -54,10 +54,10 @@ std::optional<std::size_t> record_length(Octets octets) {
   return kHeader + (static_cast<std::size_t>(high) << 8 | low);
 }
 
-std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record, std::uint64_t ahead) {
+std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record) {
   Keys keys;
   if (record.size() <= kHeader || record.size() > kHeader + kMaxRecord || record[0] != kApplicationData) return std::nullopt;
-  if (!prepare(session, Direction::reading, ahead, keys)) return std::nullopt;
+  if (!prepare(session, Direction::reading, keys)) return std::nullopt;
   const Octets sealed = record.substr(kHeader);
   std::string plaintext(sealed.size(), '\0');
   std::size_t size = plaintext.size();
@@ -73,7 +73,7 @@ std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets recor
 
 std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t content_type, Octets content) {
   Keys keys;
-  if (!prepare(session, Direction::writing, 0, keys)) return std::nullopt;
+  if (!prepare(session, Direction::writing, keys)) return std::nullopt;
   std::string inner(content);
   inner += static_cast<char>(content_type);
   const std::size_t length = inner.size() + keys.tag;
@@ -85,6 +85,9 @@ std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t co
       size != length) {
     return std::nullopt;
   }
+  for (std::size_t i = keys.sequence.size(); i-- > 0 && ++keys.sequence[i] == 0;) {
+  }
+  if (gnutls_record_set_state(session, 0, keys.sequence.data()) < 0) return std::nullopt;
   return record;
 }
 

@@ -23,10 +23,10 @@ struct InnerPlaintext {
 /// The length of the record that begins `octets`, header included; none while its header is not whole.
 std::optional<std::size_t> record_length(Octets octets);
 
-/// Opens `record` (whole) with the session's read keys as the `ahead`-th record from the next. None: it fails authentication.
-std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record, std::uint64_t ahead);
+/// Opens `record` (whole) with the session's read keys as its next record. None: it fails authentication.
+std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record);
 
-/// Seals `content` with the session's write keys as its next record. None: the library could not.
+/// Seals `content` with the session's write keys as its next record, and counts it. At most 2^14 octets. None: the library could not.
 std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t content_type, Octets content);
 
 }  // namespace adieu::gnutls
