@@ -38,11 +38,13 @@ Result<> make_directory(const std::string& path) {
 Store::~Store() {
   if (workers_) workers_->finish();
   if (committer_) committer_->finish();
-  if (db_) {
+  if (!db_) return;
+  // A log that failed must not be synced again: RocksDB asserts that nobody does, and Debian's is built with its assertions.
+  if (committer_ && !committer_->trouble()) {
     const ::rocksdb::Status synced = db_->SyncWAL();
     if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
-    db_->Close();
   }
+  db_->Close();
 }
 
 Result<> Store::open() {
