@@ -17,7 +17,6 @@ namespace {
 constexpr std::uint8_t kAlertRecord = 21;
 constexpr std::uint8_t kDataRecord = 23;
 constexpr std::size_t kMaxPlaintext = 16'384;
-constexpr std::size_t kMaxRecord = 5 + kMaxPlaintext + 256;  // RFC 8446 section 5.2, with its header
 constexpr int kMaxWarnings = 8;  // alerts of TLS 1.2 that change nothing; more is somebody's game
 
 /// As the RFCs write it: "internal_error" for GNUTLS_A_INTERNAL_ERROR.
@@ -59,11 +58,15 @@ class GnutlsChannel final : public tls::Channel {
   }
   ~GnutlsChannel() override { gnutls_deinit(session_); }
 
-  void call_host(const std::string& host, bool verify) {
-    if (!IpAddress::parse(host)) gnutls_server_name_set(session_, GNUTLS_NAME_DNS, host.data(), host.size());
-    if (!verify) return;
+  void call_host(const std::string& host, bool verify, std::shared_ptr<Tickets> tickets) {
     host_ = host;
-    gnutls_session_set_verify_cert(session_, host_.c_str(), 0);
+    verify_ = verify;
+    tickets_ = std::move(tickets);
+    if (!IpAddress::parse(host_)) gnutls_server_name_set(session_, GNUTLS_NAME_DNS, host_.data(), host_.size());
+    if (verify_) gnutls_session_set_verify_cert(session_, host_.c_str(), 0);
+    if (!tickets_) return;
+    const std::string ticket = tickets_->take(host_, verify_);
+    if (!ticket.empty()) gnutls_session_set_data(session_, ticket.data(), ticket.size());  // too old: a full handshake
   }
 
   void receive(Octets ciphertext) override { in_.append(ciphertext); }
@@ -94,6 +97,7 @@ class GnutlsChannel final : public tls::Channel {
   void close() override {
     if (!established_ || closed_ || broken_) return;
     closed_ = true;
+    if (tickets_) keep_ticket();
     // Never SHUT_RDWR: it takes a FIN for a close_notify, and drops what is still coming.
     while (gnutls_bye(session_, GNUTLS_SHUT_WR) == GNUTLS_E_INTERRUPTED) {
     }
@@ -149,6 +153,16 @@ class GnutlsChannel final : public tls::Channel {
     return -1;
   }
 
+  void keep_ticket() {
+    gnutls_datum_t ticket{nullptr, 0};
+    // TLS 1.2 goes on with the ticket it was resumed by; TLS 1.3 brings new ones, and the library would wait for the first.
+    const bool again = !tls13_ && info_.resumed;
+    if (!again && (gnutls_session_get_flags(session_) & GNUTLS_SFLAGS_SESSION_TICKET) == 0) return;
+    if (gnutls_session_get_data2(session_, &ticket) != GNUTLS_E_SUCCESS) return;
+    tickets_->put(host_, verify_, std::string(reinterpret_cast<const char*>(ticket.data), ticket.size));
+    gnutls_free(ticket.data);
+  }
+
   tls::ChannelEvent shake_hands() {
     for (;;) {
       dry_ = false;
@@ -201,7 +215,7 @@ class GnutlsChannel final : public tls::Channel {
   tls::ChannelEvent read_canceled() {
     const auto length = record_length(in_.view());
     if (!length || in_.size() < *length) {
-      if (length && *length > kMaxRecord) return fail(GNUTLS_E_RECORD_OVERFLOW);
+      if (length && *length > kMaxRecord13) return fail(GNUTLS_E_RECORD_OVERFLOW);
       if (!eof_) return tls::ChannelEvent::wants_input;
       end_read_ = true;
       return fail(GNUTLS_E_PREMATURE_TERMINATION);
@@ -251,13 +265,15 @@ class GnutlsChannel final : public tls::Channel {
     info_.cipher = text(gnutls_ciphersuite_get(session_));
     info_.resumed = gnutls_session_is_resumed(session_) != 0;
     info_.discards_pending_writes = !tls13_;
-    info_.peer_identity = host_;
+    if (verify_) info_.peer_identity = host_;
     info_.server_name = asked_name(session_);
   }
 
   std::shared_ptr<const Credentials> credentials_;
   gnutls_session_t session_ = nullptr;
-  std::string host_;          // where the certificate is held against it
+  std::string host_;          // a client's: whom it calls
+  bool verify_ = false;       // the certificate is held against host_
+  std::shared_ptr<Tickets> tickets_;
   OctetQueue in_;
   OctetQueue out_;
   std::size_t record_left_ = 0;  // octets of the record under way that stand in in_ or are still to come
@@ -280,7 +296,7 @@ std::unique_ptr<tls::Channel> ServerChannels::make() { return std::make_unique<G
 
 std::unique_ptr<tls::Channel> ClientChannels::make() {
   auto channel = std::make_unique<GnutlsChannel>(credentials_, GNUTLS_CLIENT);
-  channel->call_host(host_, verify_);
+  channel->call_host(host_, verify_, tickets_);
   return channel;
 }
 

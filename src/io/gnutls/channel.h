@@ -7,6 +7,7 @@
 
 #include "adieu/protocol/tls/channel.h"
 #include "io/gnutls/credentials.h"
+#include "io/gnutls/tickets.h"
 
 namespace adieu::gnutls {
 
@@ -19,17 +20,20 @@ class ServerChannels final : public tls::ChannelFactory {
   std::shared_ptr<const Credentials> credentials_;
 };
 
-/// For one host of a next hop: its name goes into SNI, and is held against the certificate where `verify` asks for that.
+/// For one host of a next hop: its name goes into SNI, and is held against the certificate where `verify` asks for that. With
+/// `tickets`, sessions that were closed in order are resumed; without, each layer has fresh keys and a certificate that was seen.
 class ClientChannels final : public tls::ChannelFactory {
  public:
-  ClientChannels(std::shared_ptr<const Credentials> credentials, std::string host, bool verify)
-      : credentials_(std::move(credentials)), host_(std::move(host)), verify_(verify) {}
+  ClientChannels(std::shared_ptr<const Credentials> credentials, std::string host, bool verify,
+                 std::shared_ptr<Tickets> tickets = nullptr)
+      : credentials_(std::move(credentials)), host_(std::move(host)), verify_(verify), tickets_(std::move(tickets)) {}
   std::unique_ptr<tls::Channel> make() override;
 
  private:
   std::shared_ptr<const Credentials> credentials_;
   std::string host_;
   bool verify_;
+  std::shared_ptr<Tickets> tickets_;
 };
 
 }  // namespace adieu::gnutls

@@ -10,7 +10,6 @@ namespace adieu::gnutls {
 namespace {
 
 constexpr std::size_t kHeader = 5;
-constexpr std::size_t kMaxRecord = 16'384 + 256;
 constexpr std::size_t kNonce = 12;
 constexpr char kApplicationData = 23;
 
@@ -56,7 +55,7 @@ std::optional<std::size_t> record_length(Octets octets) {
 
 std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record) {
   Keys keys;
-  if (record.size() <= kHeader || record.size() > kHeader + kMaxRecord || record[0] != kApplicationData) return std::nullopt;
+  if (record.size() <= kHeader || record.size() > kMaxRecord13 || record[0] != kApplicationData) return std::nullopt;
   if (!prepare(session, Direction::reading, keys)) return std::nullopt;
   const Octets sealed = record.substr(kHeader);
   std::string plaintext(sealed.size(), '\0');

@@ -14,6 +14,9 @@ namespace adieu::gnutls {
 
 enum class Direction : std::uint8_t { reading, writing };
 
+/// What a record of TLS 1.3 measures at the most, its header included.
+inline constexpr std::size_t kMaxRecord13 = 5 + 16'384 + 256;
+
 /// An inner plaintext without its padding.
 struct InnerPlaintext {
   std::uint8_t content_type = 0;

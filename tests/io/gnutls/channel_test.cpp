@@ -204,6 +204,42 @@ TEST(Records, a_session_is_resumed_by_its_ticket_where_the_server_gives_one) {
   }
 }
 
+TEST(Records, a_client_resumes_a_session_once_and_only_one_that_was_closed_in_order) {
+  const Folder folder;
+  const auto pem = gnutls::make_self_signed(kHost, 1).value();
+  const std::string chain = folder.write("chain", pem.chain);
+  gnutls::ServerChannels servers(gnutls::make_server_credentials({{chain, folder.write("key", pem.key)}}, "NORMAL", true).value());
+  for (const std::string version : {"TLS1.2", "TLS1.3"}) {
+    SCOPED_TRACE(version);
+    const auto credentials = gnutls::make_client_credentials(priority_of(version), true, chain).value();
+    const auto tickets = std::make_shared<gnutls::Tickets>();
+    const auto resumes = [&](bool verify, bool in_order) {
+      const auto client = gnutls::ClientChannels(credentials, kHost, verify, tickets).make();
+      const auto server = servers.make();
+      EXPECT_TRUE(shake_hands(*client, *server));
+      EXPECT_EQ(client->info().peer_identity, verify ? kHost : "");
+      EXPECT_EQ(client->info().resumed, server->info().resumed);
+      if (in_order) client->close();
+      return client->info().resumed;
+    };
+    EXPECT_FALSE(resumes(true, true));
+    EXPECT_TRUE(resumes(true, true));
+    EXPECT_TRUE(resumes(true, false));
+    EXPECT_FALSE(resumes(true, false)) << "the one before was cut, and its ticket had been used";
+    EXPECT_FALSE(resumes(false, true));
+    EXPECT_FALSE(resumes(true, true)) << "what nobody verified vouches for nobody";
+    EXPECT_TRUE(resumes(true, true));
+  }
+}
+
+TEST(Records, tickets_of_many_hosts_stay_within_bounds) {
+  gnutls::Tickets tickets;
+  for (std::size_t i = 0; i < 2 * gnutls::Tickets::kHosts; ++i) tickets.put(std::to_string(i), true, "ticket");
+  std::size_t held = 0;
+  for (std::size_t i = 0; i < 2 * gnutls::Tickets::kHosts; ++i) held += tickets.take(std::to_string(i), true).size() / 6;
+  EXPECT_EQ(held, gnutls::Tickets::kHosts);
+}
+
 TEST(Records, an_idle_layer_costs_at_most_twenty_kibibytes) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's heap is another";

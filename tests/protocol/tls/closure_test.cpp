@@ -116,6 +116,18 @@ TEST(Closure, R2_a_fin_behind_their_close_notify_leaves_ours_to_be_sent) {
   EXPECT_EQ(on(half_closed, Event::sent_close_notify), State(Plain{}));
 }
 
+TEST(Closure, endings_and_effects_have_the_names_of_the_rules) {
+  const auto names = [](auto first, auto last) {
+    std::string all;
+    for (int i = static_cast<int>(first); i <= static_cast<int>(last); ++i) {
+      all += std::string(name(static_cast<decltype(first)>(i))) + " ";
+    }
+    return all;
+  };
+  EXPECT_EQ(names(Ending::mutual, Ending::handshake), "mutual unanswered fin rst timeout alert corrupt injected handshake ");
+  EXPECT_EQ(names(Effect::none, Effect::ack_unconfirmed), "none after-quit rolled-back revoked ack-unconfirmed ");
+}
+
 static_assert(std::holds_alternative<Plain>(on(on(State(Secure{}), Event::received_close_notify), Event::sent_close_notify)));
 static_assert(std::holds_alternative<Plain>(on(on(State(Secure{}), Event::sent_close_notify), Event::received_close_notify)));
 
