@@ -1,5 +1,6 @@
-// A TLS layer without cryptography, for tests of what lives above one: frames of a type, a length in two octets and a payload stand
-// for records. It keeps tls::Channel's contract to the octet (R1, R4, R8), and the peer's side of the wire can be spelled out by hand.
+// A TLS layer without cryptography, for tests of what lives above one: frames of a type, a length in two octets and a payload
+// stand for records. It keeps tls::Channel's contract to the octet (R1, R4, R8), and the peer's side of the wire can be spelled
+// out by hand.
 #pragma once
 
 #include <algorithm>
@@ -44,7 +45,9 @@ class FakeChannel final : public tls::Channel {
   explicit FakeChannel(Role role, tls::ChannelInfo info = default_info()) : role_(role), negotiated_(std::move(info)) {
     if (role_ == Role::client) out_.append(hello());
   }
-  static tls::ChannelInfo default_info() { return {.version = "TLS1.3", .cipher = "FAKE", .server_name = {}, .peer_identity = {}}; }
+  static tls::ChannelInfo default_info() {
+    return {.version = "TLS1.3", .cipher = "FAKE", .server_name = {}, .peer_identity = {}};
+  }
 
   void receive(Octets ciphertext) override { in_.append(ciphertext); }
   void receive_eof() override { eof_ = true; }

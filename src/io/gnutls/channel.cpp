@@ -271,19 +271,19 @@ class GnutlsChannel final : public tls::Channel {
 
   std::shared_ptr<const Credentials> credentials_;
   gnutls_session_t session_ = nullptr;
-  std::string host_;          // a client's: whom it calls
-  bool verify_ = false;       // the certificate is held against host_
+  std::string host_;     // a client's: whom it calls
+  bool verify_ = false;  // the certificate is held against host_
   std::shared_ptr<Tickets> tickets_;
   OctetQueue in_;
   OctetQueue out_;
   std::size_t record_left_ = 0;  // octets of the record under way that stand in in_ or are still to come
   bool eof_ = false;
-  bool dry_ = false;          // the pull function found nothing since the last call into the library
-  bool end_read_ = false;     // the library was told of the FIN
+  bool dry_ = false;       // the pull function found nothing since the last call into the library
+  bool end_read_ = false;  // the library was told of the FIN
   bool established_ = false;
   bool tls13_ = false;
   bool closed_ = false;
-  bool canceled_ = false;     // TLS 1.3: user_canceled was read, and ended the library's session
+  bool canceled_ = false;  // TLS 1.3: user_canceled was read, and ended the library's session
   bool broken_ = false;
   int warnings_ = 0;
   tls::ChannelFailure failure_;

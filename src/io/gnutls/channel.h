@@ -1,5 +1,5 @@
-// A TLS layer by GnuTLS over memory: the port tls::Channel for servers and clients. What GnuTLS 3.7 says when a layer ends, and how that reads
-// here (R1, R8, R20): reading 0 is an authenticated close_notify and nothing else is.
+// A TLS layer by GnuTLS over memory: the port tls::Channel for servers and clients. What GnuTLS 3.7 says when a layer ends, and
+// how that reads here (R1, R8, R20): reading 0 is an authenticated close_notify and nothing else is.
 #pragma once
 
 #include <memory>

@@ -115,7 +115,8 @@ Result<> Credentials::add_certificate(const CertificateFiles& files) {
   if (!key) return tl::unexpected<Error>(std::move(key.error()).within("certificate key"));
   auto added = add_certificate(CertificatePem{std::move(*chain), std::move(*key)});
   if (!added) {
-    added.error().message += " (chain " + files.chain + ", key " + files.key + ": PEM files, the key of the chain's first certificate)";
+    added.error().message +=
+        " (chain " + files.chain + ", key " + files.key + ": PEM files, the key of the chain's first certificate)";
   }
   return added;
 }
@@ -149,7 +150,8 @@ Result<std::shared_ptr<const Credentials>> make_server_credentials(const std::ve
   return credentials;
 }
 
-Result<std::shared_ptr<const Credentials>> make_server_credentials(const CertificatePem& certificate, const std::string& priority) {
+Result<std::shared_ptr<const Credentials>> make_server_credentials(const CertificatePem& certificate,
+                                                                   const std::string& priority) {
   auto credentials = std::make_shared<Credentials>();
   Result<> done = credentials->set_priority(priority);
   if (done) done = credentials->add_certificate(certificate);
@@ -203,7 +205,8 @@ Result<CertificatePem> make_self_signed(const std::string& name, int days) {
     step(gnutls_x509_crt_set_serial(certificate, serial.data(), serial.size()));
     step(gnutls_x509_crt_set_activation_time(certificate, now - 3600));
     step(gnutls_x509_crt_set_expiration_time(certificate, now + days * 86'400L));
-    step(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name.data(), static_cast<unsigned>(name.size())));
+    step(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name.data(),
+                                       static_cast<unsigned>(name.size())));
     if (const auto address = IpAddress::parse(name)) {
       step(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, address->octets().data(),
                                                 static_cast<unsigned>(address->bits() / 8), GNUTLS_FSAN_SET));

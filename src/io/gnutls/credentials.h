@@ -1,5 +1,5 @@
-// Certificates, keys and priorities as GnuTLS holds them, loaded once and shared by all sessions of a listener or next hop. RFC 5246, RFC 8446,
-// RFC 6066 section 3 (SNI), RFC 6125 (names in certificates).
+// Certificates, keys and priorities as GnuTLS holds them, loaded once and shared by all sessions of a listener or next hop. RFC
+// 5246, RFC 8446, RFC 6066 section 3 (SNI), RFC 6125 (names in certificates).
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -60,10 +60,12 @@ class Credentials {
   gnutls_datum_t ticket_key_{nullptr, 0};
 };
 
-/// For a server: the first certificate is sent where the client's SNI matches none. Errors name the file and what is wrong with it.
+/// For a server: the first certificate is sent where the client's SNI matches none. Errors name the file and what is wrong with
+/// it.
 Result<std::shared_ptr<const Credentials>> make_server_credentials(const std::vector<CertificateFiles>& certificates,
                                                                    const std::string& priority, bool tickets);
-Result<std::shared_ptr<const Credentials>> make_server_credentials(const CertificatePem& certificate, const std::string& priority);
+Result<std::shared_ptr<const Credentials>> make_server_credentials(const CertificatePem& certificate,
+                                                                   const std::string& priority);
 /// For a client. `verify`: with trust anchors, so that the peer's certificate can be held against them.
 Result<std::shared_ptr<const Credentials>> make_client_credentials(const std::string& priority, bool verify,
                                                                    const std::string& trust_file = {});

@@ -35,7 +35,8 @@ bool prepare(gnutls_session_t session, Direction direction, Keys& keys) {
   gnutls_datum_t iv{};
   gnutls_datum_t key{};
   Sequence& sequence = keys.sequence;
-  if (gnutls_record_get_state(session, direction == Direction::reading ? 1 : 0, &mac, &iv, &key, sequence.data()) < 0) return false;
+  if (gnutls_record_get_state(session, direction == Direction::reading ? 1 : 0, &mac, &iv, &key, sequence.data()) < 0)
+    return false;
   if (iv.size != kNonce) return false;
   for (std::size_t i = 0; i < kNonce; ++i) keys.nonce[i] = iv.data[i];
   for (std::size_t i = 0; i < sequence.size(); ++i) keys.nonce[kNonce - sequence.size() + i] ^= sequence[i];
@@ -60,8 +61,8 @@ std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets recor
   const Octets sealed = record.substr(kHeader);
   std::string plaintext(sealed.size(), '\0');
   std::size_t size = plaintext.size();
-  if (gnutls_aead_cipher_decrypt(keys.cipher, keys.nonce.data(), keys.nonce.size(), record.data(), kHeader, keys.tag, sealed.data(),
-                                 sealed.size(), plaintext.data(), &size) < 0) {
+  if (gnutls_aead_cipher_decrypt(keys.cipher, keys.nonce.data(), keys.nonce.size(), record.data(), kHeader, keys.tag,
+                                 sealed.data(), sealed.size(), plaintext.data(), &size) < 0) {
     return std::nullopt;
   }
   plaintext.resize(size);
@@ -79,8 +80,8 @@ std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t co
   std::string record = {kApplicationData, 3, 3, static_cast<char>(length >> 8), static_cast<char>(length & 255)};
   record.resize(kHeader + length);
   std::size_t size = length;
-  if (gnutls_aead_cipher_encrypt(keys.cipher, keys.nonce.data(), keys.nonce.size(), record.data(), kHeader, keys.tag, inner.data(),
-                                 inner.size(), record.data() + kHeader, &size) < 0 ||
+  if (gnutls_aead_cipher_encrypt(keys.cipher, keys.nonce.data(), keys.nonce.size(), record.data(), kHeader, keys.tag,
+                                 inner.data(), inner.size(), record.data() + kHeader, &size) < 0 ||
       size != length) {
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
-// One TLS 1.3 record, opened or sealed by hand (RFC 8446 section 5.2), for the one case that GnuTLS does not carry through: it ends a session
-// at `user_canceled`, though the close_notify that follows is to be read and answered (R20; RFC 8446 section 6.1). AES-GCM and CHACHA20-POLY1305.
+// One TLS 1.3 record, opened or sealed by hand (RFC 8446 section 5.2), for the one case that GnuTLS does not carry through: it
+// ends a session at `user_canceled`, though the close_notify that follows is to be read and answered (R20; RFC 8446 section 6.1).
+// AES-GCM and CHACHA20-POLY1305.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -29,7 +30,8 @@ std::optional<std::size_t> record_length(Octets octets);
 /// Opens `record` (whole) with the session's read keys as its next record. None: it fails authentication.
 std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record);
 
-/// Seals `content` with the session's write keys as its next record, and counts it. At most 2^14 octets. None: the library could not.
+/// Seals `content` with the session's write keys as its next record, and counts it. At most 2^14 octets. None: the library could
+/// not.
 std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t content_type, Octets content);
 
 }  // namespace adieu::gnutls

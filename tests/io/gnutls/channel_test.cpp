@@ -21,7 +21,8 @@ std::string lines(std::size_t size) {
 
 std::string name_of(const testing::TestParamInfo<std::tuple<std::string, KeyKind>>& one) {
   const std::array kinds = {"P256", "Ed25519", "RSA"};
-  return (std::get<0>(one.param) == "TLS1.2" ? "TLS12_" : "TLS13_") + std::string(kinds[static_cast<std::size_t>(std::get<1>(one.param))]);
+  return (std::get<0>(one.param) == "TLS1.2" ? "TLS12_" : "TLS13_") +
+         std::string(kinds[static_cast<std::size_t>(std::get<1>(one.param))]);
 }
 
 class Channel : public testing::TestWithParam<std::tuple<std::string, KeyKind>> {
@@ -208,7 +209,8 @@ TEST(Records, a_client_resumes_a_session_once_and_only_one_that_was_closed_in_or
   const Folder folder;
   const auto pem = gnutls::make_self_signed(kHost, 1).value();
   const std::string chain = folder.write("chain", pem.chain);
-  gnutls::ServerChannels servers(gnutls::make_server_credentials({{chain, folder.write("key", pem.key)}}, "NORMAL", true).value());
+  gnutls::ServerChannels servers(
+      gnutls::make_server_credentials({{chain, folder.write("key", pem.key)}}, "NORMAL", true).value());
   for (const std::string version : {"TLS1.2", "TLS1.3"}) {
     SCOPED_TRACE(version);
     const auto credentials = gnutls::make_client_credentials(priority_of(version), true, chain).value();
@@ -249,7 +251,10 @@ TEST(Records, an_idle_layer_costs_at_most_twenty_kibibytes) {
     std::vector<std::unique_ptr<tls::Channel>> servers;
     servers.reserve(kLayers);
     const auto credentials = server_credentials();
-    { Pair warm(version, credentials); ASSERT_TRUE(shake_hands(*warm.client, *warm.server)); }
+    {
+      Pair warm(version, credentials);
+      ASSERT_TRUE(shake_hands(*warm.client, *warm.server));
+    }
     const std::size_t before = ::mallinfo2().uordblks;
     for (std::size_t i = 0; i < kLayers; ++i) {
       Pair ends(version, credentials);

@@ -10,9 +10,8 @@ class Closure : public testing::TestWithParam<std::string> {
  protected:
   const std::string version_ = GetParam();
 };
-INSTANTIATE_TEST_SUITE_P(Versions, Closure, testing::Values("TLS1.2", "TLS1.3"), [](const auto& one) {
-  return one.param == "TLS1.2" ? "TLS12" : "TLS13";
-});
+INSTANTIATE_TEST_SUITE_P(Versions, Closure, testing::Values("TLS1.2", "TLS1.3"),
+                         [](const auto& one) { return one.param == "TLS1.2" ? "TLS12" : "TLS13"; });
 
 TEST_P(Closure, R4_both_directions_end_each_with_its_own_close_notify) {
   Pair ends(version_);
@@ -68,7 +67,8 @@ TEST_P(Closure, R4_a_second_layer_begins_on_the_same_stream) {
 TEST_P(Closure, R4_octets_behind_close_notify_are_counted_exactly_however_they_look) {
   std::string as_record("\x17\x03\x03\x40\x00", 5);
   as_record.append(16'384, 'x');
-  for (const std::string& behind : {std::string(), std::string("E"), std::string("EHLO\r\n"), std::string(40'000, 'z'), as_record}) {
+  for (const std::string& behind :
+       {std::string(), std::string("E"), std::string("EHLO\r\n"), std::string(40'000, 'z'), as_record}) {
     Pair ends(version_);
     ASSERT_TRUE(shake_hands(*ends.client, *ends.server));
     ends.client->send("RSET\r\n");
@@ -80,7 +80,7 @@ TEST_P(Closure, R4_octets_behind_close_notify_are_counted_exactly_however_they_l
 
 /// The client's whole stream (handshake, data, close_notify), of which the server gets the first `cut` octets and then FIN.
 struct Cut {
-  std::size_t whole = 0;           // octets of the stream, where `cut` lies behind it
+  std::size_t whole = 0;  // octets of the stream, where `cut` lies behind it
   bool established = false;
   std::string plaintext;
   ChannelEvent last = ChannelEvent::wants_input;
@@ -401,7 +401,8 @@ TEST_P(Canceled, R20_user_canceled_then_anything_else_is_not_R) {
 }
 
 TEST_P(Canceled, R20_user_canceled_then_a_close_notify_in_the_clear_is_not_R) {
-  EXPECT_EQ(feed(*ends_.server, ends_.alert(kUserCanceled) + std::string("\x15\x03\x03\x00\x02\x01\x00", 7)).last, ChannelEvent::broken);
+  EXPECT_EQ(feed(*ends_.server, ends_.alert(kUserCanceled) + std::string("\x15\x03\x03\x00\x02\x01\x00", 7)).last,
+            ChannelEvent::broken);
 }
 
 TEST_P(Canceled, R20_user_canceled_then_a_length_beyond_a_record_is_corrupt_at_once) {

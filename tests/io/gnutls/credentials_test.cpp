@@ -74,7 +74,8 @@ TEST_F(Certificates, a_self_signed_one_verifies_as_its_own_authority) {
 }
 
 /// The first name in the certificate that a client is sent that asks for `name`.
-std::string sent_for(const std::shared_ptr<const gnutls::Credentials>& credentials, const std::string& version, const std::string& name) {
+std::string sent_for(const std::shared_ptr<const gnutls::Credentials>& credentials, const std::string& version,
+                     const std::string& name) {
   const auto server = gnutls::ServerChannels(credentials).make();
   BareClient client(priority_of(version));
   if (!name.empty()) client.name_host(name);
@@ -93,13 +94,13 @@ std::string sent_for(const std::shared_ptr<const gnutls::Credentials>& credentia
 }
 
 TEST_F(Certificates, the_one_whose_name_was_asked_for_is_sent_and_else_the_first) {
-  const auto credentials =
-      gnutls::make_server_credentials({files("a", Certificate(&authority_, KeyKind::p256, {"first.example"}).pem()),
-                                       files("b", Certificate(&authority_, KeyKind::ed25519, {"second.example", "also.example"}).pem()),
-                                       files("c", Certificate(&authority_, KeyKind::p256, {"*.wild.example"}).pem()),
-                                       files("d", Certificate(&authority_, KeyKind::rsa, {"last.example"}).pem())},
-                                      "NORMAL", true)
-          .value();
+  const auto credentials = gnutls::make_server_credentials(
+                               {files("a", Certificate(&authority_, KeyKind::p256, {"first.example"}).pem()),
+                                files("b", Certificate(&authority_, KeyKind::ed25519, {"second.example", "also.example"}).pem()),
+                                files("c", Certificate(&authority_, KeyKind::p256, {"*.wild.example"}).pem()),
+                                files("d", Certificate(&authority_, KeyKind::rsa, {"last.example"}).pem())},
+                               "NORMAL", true)
+                               .value();
   for (const std::string version : {"TLS1.2", "TLS1.3"}) {
     SCOPED_TRACE(version);
     EXPECT_EQ(sent_for(credentials, version, "first.example"), "first.example");
@@ -115,10 +116,11 @@ TEST_F(Certificates, the_one_whose_name_was_asked_for_is_sent_and_else_the_first
 }
 
 TEST_F(Certificates, an_exact_name_goes_before_a_wildcard) {
-  const auto credentials = gnutls::make_server_credentials({files("a", Certificate(&authority_, KeyKind::p256, {"*.example"}).pem()),
-                                                            files("b", Certificate(&authority_, KeyKind::rsa, {"mx.example"}).pem())},
-                                                           "NORMAL", false)
-                               .value();
+  const auto credentials =
+      gnutls::make_server_credentials({files("a", Certificate(&authority_, KeyKind::p256, {"*.example"}).pem()),
+                                       files("b", Certificate(&authority_, KeyKind::rsa, {"mx.example"}).pem())},
+                                      "NORMAL", false)
+          .value();
   for (const std::string version : {"TLS1.2", "TLS1.3"}) {
     EXPECT_EQ(sent_for(credentials, version, "mx.example"), "mx.example");
     EXPECT_EQ(sent_for(credentials, version, "mx2.example"), "*.example");
@@ -130,7 +132,8 @@ TEST_F(Certificates, two_keys_of_one_name_serve_whoever_knows_only_one_of_them) 
                                                             files("b", Certificate(&authority_, KeyKind::rsa, {kHost}).pem())},
                                                            "NORMAL", false)
                                .value();
-  for (const std::string kinds : {":-SIGN-ALL:+SIGN-ECDSA-SECP256R1-SHA256", ":-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256"}) {
+  for (const std::string kinds :
+       {":-SIGN-ALL:+SIGN-ECDSA-SECP256R1-SHA256", ":-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256"}) {
     const auto server = gnutls::ServerChannels(credentials).make();
     BareClient client(priority_of("TLS1.3") + kinds);
     client.name_host(kHost);
@@ -145,7 +148,8 @@ class Verification : public testing::TestWithParam<std::string> {
     const auto server = gnutls::ServerChannels(gnutls::make_server_credentials(certificate.pem(), "NORMAL").value()).make();
     const std::string trust = folder_.write("trust.pem", authority_.chain());
     const auto client =
-        gnutls::ClientChannels(gnutls::make_client_credentials(priority_of(GetParam()), verify, trust).value(), host, verify).make();
+        gnutls::ClientChannels(gnutls::make_client_credentials(priority_of(GetParam()), verify, trust).value(), host, verify)
+            .make();
     if (shake_hands(*client, *server)) {
       EXPECT_EQ(client->info().peer_identity, verify ? host : "");
       return "verified";
@@ -157,9 +161,8 @@ class Verification : public testing::TestWithParam<std::string> {
   const Certificate authority_{nullptr, KeyKind::p256, {"An Authority"}};
   const Certificate other_{nullptr, KeyKind::p256, {"Another Authority"}};
 };
-INSTANTIATE_TEST_SUITE_P(Versions, Verification, testing::Values("TLS1.2", "TLS1.3"), [](const auto& one) {
-  return one.param == "TLS1.2" ? "TLS12" : "TLS13";
-});
+INSTANTIATE_TEST_SUITE_P(Versions, Verification, testing::Values("TLS1.2", "TLS1.3"),
+                         [](const auto& one) { return one.param == "TLS1.2" ? "TLS12" : "TLS13"; });
 
 TEST_P(Verification, takes_a_certificate_of_the_host_by_a_trusted_authority) {
   EXPECT_EQ(verdict(Certificate(&authority_, KeyKind::p256, {kHost})), "verified");
@@ -168,7 +171,8 @@ TEST_P(Verification, takes_a_certificate_of_the_host_by_a_trusted_authority) {
 
 TEST_P(Verification, refuses_another_name) {
   EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net"})), HasSubstr("does not match"));
-  EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"*.example.org"}), "a.b.example.org"), HasSubstr("does not match"));
+  EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"*.example.org"}), "a.b.example.org"),
+              HasSubstr("does not match"));
 }
 
 TEST_P(Verification, refuses_an_authority_it_does_not_trust) {

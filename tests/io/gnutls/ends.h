@@ -1,5 +1,5 @@
-// Both ends of a TLS layer over memory: two channels against each other, or the server's channel against a bare GnuTLS session that
-// can say what no channel of ours would (alerts, padded records, key updates).
+// Both ends of a TLS layer over memory: two channels against each other, or the server's channel against a bare GnuTLS session
+// that can say what no channel of ours would (alerts, padded records, key updates).
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -75,9 +75,11 @@ inline bool shake_hands(tls::Channel& client, tls::Channel& server) {
 }
 
 struct Pair {
-  explicit Pair(const std::string& version = "TLS1.3", std::shared_ptr<const gnutls::Credentials> credentials = server_credentials())
+  explicit Pair(const std::string& version = "TLS1.3",
+                std::shared_ptr<const gnutls::Credentials> credentials = server_credentials())
       : server(gnutls::ServerChannels(std::move(credentials)).make()),
-        client(gnutls::ClientChannels(gnutls::make_client_credentials(priority_of(version), false).value(), kHost, false).make()) {}
+        client(
+            gnutls::ClientChannels(gnutls::make_client_credentials(priority_of(version), false).value(), kHost, false).make()) {}
 
   std::unique_ptr<tls::Channel> server;
   std::unique_ptr<tls::Channel> client;
@@ -96,10 +98,11 @@ class BareClient {
     gnutls_transport_set_pull_function(session_, [](gnutls_transport_ptr_t self, void* buffer, std::size_t size) -> ssize_t {
       return static_cast<BareClient*>(self)->pull(buffer, size);
     });
-    gnutls_transport_set_push_function(session_, [](gnutls_transport_ptr_t self, const void* octets, std::size_t size) -> ssize_t {
-      static_cast<BareClient*>(self)->out_.append(static_cast<const char*>(octets), size);
-      return static_cast<ssize_t>(size);
-    });
+    gnutls_transport_set_push_function(session_,
+                                       [](gnutls_transport_ptr_t self, const void* octets, std::size_t size) -> ssize_t {
+                                         static_cast<BareClient*>(self)->out_.append(static_cast<const char*>(octets), size);
+                                         return static_cast<ssize_t>(size);
+                                       });
   }
   ~BareClient() {
     gnutls_deinit(session_);

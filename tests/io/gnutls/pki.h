@@ -31,7 +31,8 @@ enum class KeyKind { p256, ed25519, rsa };
 class Certificate {
  public:
   /// Of an authority where `issuer` is null, else signed by it; valid from `from_days` to `to_days` from now.
-  Certificate(const Certificate* issuer, KeyKind kind, const std::vector<std::string>& names, int from_days = -1, int to_days = 1) {
+  Certificate(const Certificate* issuer, KeyKind kind, const std::vector<std::string>& names, int from_days = -1,
+              int to_days = 1) {
     must(gnutls_x509_privkey_init(&key_));
     must(gnutls_x509_crt_init(&certificate_));
     switch (kind) {

@@ -8,8 +8,10 @@
 namespace adieu::tls {
 namespace {
 
-constexpr std::array kEvents = {Event::begin_handshake,   Event::established, Event::received_close_notify, Event::sent_close_notify, Event::fin,
-                                Event::rst,               Event::timeout,     Event::alert,                 Event::corrupt,           Event::octets_behind};
+constexpr std::array kEvents = {Event::begin_handshake,   Event::established, Event::received_close_notify,
+                                Event::sent_close_notify, Event::fin,         Event::rst,
+                                Event::timeout,           Event::alert,       Event::corrupt,
+                                Event::octets_behind};
 
 /// What an observer who knows nothing of the machine's states has seen of the layer in force.
 struct Seen {
