@@ -4,7 +4,7 @@ target_compile_options(adieu_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wcast-qual -Wconversion
   -Wno-sign-conversion -Werror
   # GCC 12 takes the inactive alternatives of a std::variant for uninitialised memory once it optimises.
-  -Wno-maybe-uninitialized
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   -fstack-protector-strong -fno-plt -fstack-clash-protection -fcf-protection)
 target_link_options(adieu_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
 

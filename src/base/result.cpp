@@ -57,10 +57,9 @@ Error error_of_errno(std::string_view what, int errno_value) {
   return Error{kind_of_errno(errno_value), std::string(what) + ": " + std::strerror(errno_value)};
 }
 
-void check(bool condition, std::string_view what, std::source_location where) {
+void check(bool condition, std::string_view what, const char* file, int line) {
   if (condition) return;
-  std::fprintf(stderr, "level=error event=impossible what=\"%.*s\" at=%s:%u\n", static_cast<int>(what.size()), what.data(),
-               where.file_name(), static_cast<unsigned>(where.line()));
+  std::fprintf(stderr, "level=error event=impossible what=\"%.*s\" at=%s:%d\n", static_cast<int>(what.size()), what.data(), file, line);
   std::abort();
 }
 

@@ -2,7 +2,6 @@
 // in this program. What a peer does wrong is neither: it is a value of the protocol (Reply, Ending, Outcome).
 #pragma once
 
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -47,6 +46,6 @@ inline tl::unexpected<Error> failure(ErrorKind kind, std::string message) {
 
 /// Ends the program with one line on stderr when `condition` does not hold, in release builds too: a relay that restarts from
 /// its spool is safer than one that goes on in a state that cannot be.
-void check(bool condition, std::string_view what, std::source_location where = std::source_location::current());
+void check(bool condition, std::string_view what, const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
 }  // namespace adieu
