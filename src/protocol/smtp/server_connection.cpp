@@ -122,7 +122,7 @@ void ServerConnection::abandon(Instant now) {
 bool ServerConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && wants_input()) {
     // While a question is open reading goes on, so that the end of the layer is noticed; but not while there is work that could be done.
-    if (course_ == Course::going_on && session_ && question_ == 0 && session_->has_unread_input()) return false;
+    if (course_ == Course::going_on && session_ && question_ == 0 && !settled_) return false;
     std::string plaintext;
     switch (channel_->step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;
@@ -131,6 +131,7 @@ bool ServerConnection::work_on_channel(Instant now) {
         // R7: what still comes once we have ended the session is read and discarded.
         if (course_ != Course::going_on) break;
         session_->receive(plaintext, now);
+        settled_ = false;
         return true;
       case tls::ChannelEvent::close_notify: peer_closed(now); return false;
       case tls::ChannelEvent::broken: break_layer(channel_->failure().event, channel_->failure().detail, now); return false;
@@ -250,6 +251,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
     if (course_ == Course::going_on || course_ == Course::replying) {
       if (!session_) break;  // handshake
       ServerAction action = session_->next_action();
+      settled_ = std::holds_alternative<std::monostate>(action);
       encrypt();
       if (auto* question = std::get_if<Question>(&action)) {
         question_ = ++last_question_;
@@ -292,6 +294,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
 void ServerConnection::answer(std::uint64_t number, Answer answer) {
   if (number == 0 || number != question_) return;
   question_ = 0;
+  settled_ = false;
   session_->answer(std::move(answer));
 }
 

@@ -105,6 +105,7 @@ class ServerConnection {
   bool eof_ = false;
   std::unique_ptr<tls::Channel> channel_;
   std::unique_ptr<ServerSession> session_;
+  bool settled_ = false;            // the session has done all it can with what it was given
   std::uint64_t question_ = 0;      // the open one, 0 where none
   std::uint64_t last_question_ = 0;
 
