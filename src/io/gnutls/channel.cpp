@@ -174,7 +174,8 @@ class GnutlsChannel final : public tls::Channel {
         return tls::ChannelEvent::established;
       }
       if (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED) {
-        if (dry_) return tls::ChannelEvent::wants_input;
+        if (wants_more()) return tls::ChannelEvent::wants_input;
+        if (cut_short()) return fail(GNUTLS_E_PREMATURE_TERMINATION);
         continue;
       }
       return fail(code);  // R1: an alert of whatever level too, it may be forged; nothing but the end follows from it
@@ -194,7 +195,8 @@ class GnutlsChannel final : public tls::Channel {
       switch (size) {
         case GNUTLS_E_AGAIN:
         case GNUTLS_E_INTERRUPTED:
-          if (dry_) return tls::ChannelEvent::wants_input;
+          if (wants_more()) return tls::ChannelEvent::wants_input;
+          if (cut_short()) return fail(GNUTLS_E_PREMATURE_TERMINATION);
           continue;  // a ticket or a key update was read: there may be more
         case GNUTLS_E_WARNING_ALERT_RECEIVED:
           // TLS 1.2: user_canceled, no_renegotiation: whatever matters comes behind it.
@@ -286,6 +288,7 @@ class GnutlsChannel final : public tls::Channel {
   bool canceled_ = false;  // TLS 1.3: user_canceled was read, and ended the library's session
   bool broken_ = false;
   int warnings_ = 0;
+  int asked_again_ = 0;       // at the end of input
   tls::ChannelFailure failure_;
   tls::ChannelInfo info_;
 };
