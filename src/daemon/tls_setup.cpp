@@ -15,7 +15,7 @@ Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::
     const auto certificate = std::find_if(config.certificates.begin(), config.certificates.end(),
                                           [&](const config::Certificate& each) { return each.name == name; });
     check(certificate != config.certificates.end(), "a listener names only certificates that there are");
-    files.push_back({certificate->chain_file, certificate->key_file});
+    files.push_back({certificate->chain_file, certificate->key_file, certificate->server_names});
     if (const std::string warning = gnutls::expiry_warning(certificate->chain_file); !warning.empty()) {
       log.write(LogLevel::warning, LogLine("certificate").field("warning", warning));
     }

@@ -2,6 +2,7 @@
 #include "io/gnutls/channel.h"
 
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 
 #include <algorithm>
 #include <array>
@@ -269,6 +270,22 @@ class GnutlsChannel final : public tls::Channel {
     info_.discards_pending_writes = !tls13_;
     if (verify_) info_.peer_identity = host_;
     info_.server_name = asked_name(session_);
+  }
+
+  std::string peer_subject() {
+    unsigned count = 0;
+    const gnutls_datum_t* chain = gnutls_certificate_get_peers(session_, &count);
+    if (chain == nullptr || count == 0) return {};
+    gnutls_x509_crt_t certificate = nullptr;
+    gnutls_x509_crt_init(&certificate);
+    gnutls_datum_t subject{nullptr, 0};
+    std::string text;
+    if (gnutls_x509_crt_import(certificate, chain, GNUTLS_X509_FMT_DER) >= 0 && gnutls_x509_crt_get_dn3(certificate, &subject, 0) >= 0) {
+      text.assign(reinterpret_cast<const char*>(subject.data), subject.size);
+      gnutls_free(subject.data);
+    }
+    gnutls_x509_crt_deinit(certificate);
+    return text;
   }
 
   std::shared_ptr<const Credentials> credentials_;

@@ -18,6 +18,7 @@ namespace adieu::gnutls {
 struct CertificateFiles {
   std::string chain;  // PEM, the leaf first
   std::string key;    // PEM
+  std::vector<std::string> server_names;  // that it is sent for (SNI); empty: those that stand in it
 };
 struct CertificatePem {
   std::string chain;
@@ -42,7 +43,7 @@ class Credentials {
 
   Result<> set_priority(const std::string& priority);
   Result<> add_certificate(const CertificateFiles& files);
-  Result<> add_certificate(const CertificatePem& pem);
+  Result<> add_certificate(const CertificatePem& pem, const std::vector<std::string>& server_names = {});
   Result<> enable_tickets();
   /// The system's trust store, or the certificates in `file` where one is given.
   Result<> trust(const std::string& file);

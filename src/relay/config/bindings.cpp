@@ -51,6 +51,7 @@ constexpr std::array kBindings = {
     Binding{"spool", "free-space", [](T& t, const V& v) { t.config->spool.free_space = v.number; }},
     Binding{"certificate", "chain", [](T& t, const V& v) { t.certificate->chain_file = resolve(t, v.text); }},
     Binding{"certificate", "key", [](T& t, const V& v) { t.certificate->key_file = resolve(t, v.text); }},
+    Binding{"certificate", "name", [](T& t, const V& v) { t.certificate->server_names = v.texts; }},
     Binding{"tls", "priority", [](T& t, const V& v) { t.config->tls.priority = v.text; }},
     Binding{"tls", "session-tickets", [](T& t, const V& v) { t.config->tls.session_tickets = v.yes; }},
     Binding{"tls", "handshake-timeout", [](T& t, const V& v) { t.config->tls.handshake_timeout = v.duration; }},

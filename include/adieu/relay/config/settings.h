@@ -20,7 +20,7 @@ enum class Type : std::uint8_t {
   choice,      // one of `choices`
   endpoint,    // 127.0.0.1:25, [::1]:25
   endpoints,   // one or more, or `system`
-  names,       // names of certificates, one or more
+  names,       // one or more words
   block,       // a statement with settings in braces
   statement,   // with a form of its own
 };

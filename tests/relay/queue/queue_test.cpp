@@ -1,0 +1,170 @@
+#include "adieu/relay/queue/queue.h"
+
+#include <gtest/gtest.h>
+
+#include "adieu/relay/queue/retry.h"
+#include "adieu/relay/queue/settle.h"
+
+namespace adieu::queue {
+namespace {
+using namespace std::chrono_literals;
+
+const route::Destination kA{"a", ""};
+const route::Destination kB{"b", "example.org"};
+constexpr WallTime kNow(1'000'000'000ms);
+
+struct QueueTest : testing::Test {
+  Job job(std::uint64_t id, WallTime next = {}, int recipients = 1) {
+    auto head = std::make_shared<spool::MessageHead>();
+    head->id = {id};
+    head->arrived = kNow;
+    head->recipients.resize(static_cast<std::size_t>(recipients));
+    Job result;
+    for (int i = 0; i < recipients; ++i) result.recipients.push_back(static_cast<std::uint32_t>(i));
+    result.message = std::make_shared<InFlight>(head, std::make_shared<const std::string>("data"), budget);
+    result.next_attempt = next;
+    return result;
+  }
+  std::uint64_t take(const route::Destination& destination, WallTime now = kNow) {
+    const auto taken = queue.take(destination, now);
+    return taken ? taken->message->head()->id.value : 0;
+  }
+  std::optional<route::Destination> wants(WallTime now = kNow, std::size_t limit = 1) {
+    return queue.wants_connection(now, [limit](const auto&) { return limit; });
+  }
+  MemoryBudget budget{1'000'000};
+  Queue queue;
+};
+
+TEST_F(QueueTest, gives_the_jobs_of_a_destination_in_order) {
+  for (std::uint64_t id : {1, 2, 3}) queue.add(kA, job(id), kNow);
+  queue.add(kB, job(9), kNow);
+  EXPECT_EQ(take(kA), 1u);
+  EXPECT_EQ(take(kA), 2u);
+  EXPECT_EQ(take(kB), 9u);
+  EXPECT_EQ(take(kB), 0u);
+  EXPECT_EQ(queue.size(), 1u);
+}
+TEST_F(QueueTest, wants_connections_in_turn_within_their_limit_and_no_more_than_jobs) {
+  for (std::uint64_t id : {1, 2, 3}) queue.add(kA, job(id), kNow);
+  queue.add(kB, job(9), kNow);
+  std::map<route::Destination, int> opened;
+  while (const auto destination = wants(kNow, 2)) {
+    queue.connection_opened(*destination);
+    ++opened[*destination];
+  }
+  EXPECT_EQ(opened[kA], 2);
+  EXPECT_EQ(opened[kB], 1);
+}
+TEST_F(QueueTest, what_waits_is_due_when_its_time_has_come) {
+  queue.add(kA, job(1, kNow + 60s), kNow);
+  EXPECT_FALSE(wants());
+  EXPECT_EQ(queue.next_wake(), kNow + 60s);
+  queue.wake(kNow + 60s);
+  EXPECT_EQ(take(kA, kNow + 60s), 1u);
+  EXPECT_EQ(queue.size(), 0u);
+}
+TEST_F(QueueTest, a_destination_that_is_backed_off_gives_nothing_and_delays_nobody_else) {
+  queue.add(kA, job(1), kNow);
+  queue.add(kA, job(2), kNow);
+  queue.add(kB, job(9), kNow);
+  EXPECT_TRUE(queue.back_off(kA, kNow + 60s, "unreachable", [](const Job&) { return false; }).empty());
+  EXPECT_TRUE(queue.backed_off(kA, kNow));
+  EXPECT_EQ(queue.failures(kA), 1u);
+  EXPECT_EQ(take(kA), 0u);
+  EXPECT_EQ(wants(), kB);
+  EXPECT_EQ(queue.next_wake(), kNow + 60s);
+  queue.wake(kNow + 60s);
+  EXPECT_EQ(take(kA, kNow + 60s), 1u);
+  queue.reached(kA);
+  EXPECT_EQ(queue.failures(kA), 0u);
+}
+TEST_F(QueueTest, a_back_off_gives_up_what_has_waited_for_too_long) {
+  for (std::uint64_t id : {1, 2, 3}) queue.add(kA, job(id), kNow);
+  const auto given_up = queue.back_off(kA, kNow + 60s, "x", [](const Job& each) { return each.message->head()->id.value <= 2; });
+  EXPECT_EQ(given_up.size(), 2u);
+  EXPECT_EQ(queue.size(), 1u);
+}
+TEST_F(QueueTest, retry_ends_waiting_and_backing_off) {
+  queue.add(kA, job(1), kNow);
+  queue.add(kB, job(2, kNow + 60s), kNow);
+  queue.back_off(kA, kNow + 60s, "x", [](const Job&) { return false; });
+  EXPECT_EQ(queue.retry(spool::MessageId{7}, kNow), 0u);
+  EXPECT_EQ(queue.retry(std::nullopt, kNow), 2u);
+  EXPECT_EQ(take(kA), 1u);
+  EXPECT_EQ(take(kB), 2u);
+}
+TEST_F(QueueTest, lists_every_job_with_the_reason_that_it_waits) {
+  queue.add(kA, job(1), kNow);
+  queue.back_off(kA, kNow + 60s, "unreachable", [](const Job&) { return false; });
+  Job later = job(2, kNow + 30s);
+  later.last_reply = "450 4.2.0 later";
+  queue.add(kB, std::move(later), kNow);
+  std::map<std::uint64_t, std::string> listed;
+  queue.for_each([&](const Listed& each) { listed[each.job.message->head()->id.value] = each.reason + " " + rfc3339(each.next_attempt); });
+  EXPECT_EQ(listed[1], "unreachable " + rfc3339(kNow + 60s));
+  EXPECT_EQ(listed[2], "450 4.2.0 later " + rfc3339(kNow + 30s));
+}
+TEST_F(QueueTest, a_hundred_thousand_jobs_of_a_dead_destination_do_not_slow_another) {
+  for (std::uint64_t id = 1; id <= 100'000; ++id) queue.add(kA, job(id), kNow);
+  queue.back_off(kA, kNow + 60s, "x", [](const Job&) { return false; });
+  for (std::uint64_t id = 1; id <= 1000; ++id) {
+    queue.add(kB, job(id), kNow);
+    ASSERT_EQ(wants(), kB);
+    ASSERT_EQ(take(kB), id);
+  }
+  EXPECT_EQ(queue.size(), 100'000u);
+}
+TEST_F(QueueTest, mail_data_beyond_the_budget_is_left_in_the_spool) {
+  MemoryBudget small(6);
+  auto head = std::make_shared<spool::MessageHead>();
+  const auto data = std::make_shared<const std::string>("data");
+  auto first = std::make_unique<InFlight>(head, data, small);
+  InFlight second(head, data, small);
+  EXPECT_TRUE(first->mail_data());
+  EXPECT_FALSE(second.mail_data());
+  first.reset();
+  EXPECT_EQ(small.used(), 0u);
+}
+
+config::Retry schedule() { return {{1min, 5min}, 2h, 24h}; }
+smtp::Outcome outcome(smtp::Fate fate, std::uint16_t code) {
+  smtp::Outcome result;
+  result.fate = fate;
+  result.reply = {code, {static_cast<std::uint16_t>(code / 100), 0, 0}, "text"};
+  result.status = result.reply.status;
+  return result;
+}
+
+TEST(Retry, goes_through_the_intervals_and_then_on) {
+  EXPECT_EQ(interval_after(schedule(), 1), 1min);
+  EXPECT_EQ(interval_after(schedule(), 2), 5min);
+  EXPECT_EQ(interval_after(schedule(), 3), 2h);
+  EXPECT_EQ(interval_after(schedule(), 99), 2h);
+}
+TEST_F(QueueTest, each_recipient_is_judged_by_its_own_outcome) {
+  const Verdict verdict = judge(job(1, {}, 3), {outcome(smtp::Fate::delivered, 250), outcome(smtp::Fate::deferred, 450), outcome(smtp::Fate::failed, 550)}, schedule(), kNow);
+  EXPECT_EQ(verdict.final_count, 2u);
+  ASSERT_TRUE(verdict.again);
+  EXPECT_EQ(verdict.again->recipients, std::vector<std::uint32_t>{1});
+  EXPECT_EQ(verdict.again->next_attempt, kNow + 1min);
+  EXPECT_EQ(verdict.again->attempts, 1u);
+  ASSERT_EQ(verdict.failures.size(), 1u);
+  EXPECT_EQ(verdict.failures[0].index, 2u);
+  EXPECT_EQ(verdict.updates[1].state, spool::RecipientState::pending);
+  EXPECT_EQ(verdict.updates[2].last_reply, "550 5.0.0 text");
+}
+TEST_F(QueueTest, a_deferral_that_lasted_too_long_is_a_failure) {
+  const Verdict verdict = judge_all(job(1), outcome(smtp::Fate::deferred, 450), schedule(), kNow + 24h);
+  EXPECT_FALSE(verdict.again);
+  ASSERT_EQ(verdict.failures.size(), 1u);
+  EXPECT_EQ(verdict.failures[0].outcome.status, (smtp::EnhancedStatus{5, 4, 7}));
+}
+TEST_F(QueueTest, the_last_recipient_finishes_a_message_once) {
+  const Job three = job(1, {}, 3);
+  EXPECT_FALSE(three.message->settle(1));
+  EXPECT_TRUE(three.message->settle(2));
+}
+
+}  // namespace
+}  // namespace adieu::queue
