@@ -102,6 +102,15 @@ TEST_P(Closure, R2_what_came_before_their_close_notify_is_carried_out) {
   EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
 }
 
+TEST_P(Closure, records_that_come_together_are_all_worked_on) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\n");
+  for (const char* part : {"hello\r\n", "world\r\n", ".\r\n", "NOOP\r\n"}) client.put(part);
+  const std::string replies = client.flush();
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_EQ(std::count(replies.begin(), replies.end(), '\n'), 2);
+}
+
 TEST_P(Closure, R2_a_commit_under_way_when_they_close) {
   server.holds_commit = true;
   secure();

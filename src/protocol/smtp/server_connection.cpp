@@ -250,6 +250,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
     }
     if (course_ == Course::going_on || course_ == Course::replying) {
       if (!session_) break;  // handshake
+      const bool was_settled = settled_;
       ServerAction action = session_->next_action();
       settled_ = std::holds_alternative<std::monostate>(action);
       encrypt();
@@ -267,8 +268,8 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
         course_ = Course::finishing;
       } else if (course_ == Course::replying) {
         if (question_ == 0 && session_->output().empty()) close_layer(now);
-      } else if (more) {
-        continue;
+      } else if (more || !was_settled) {
+        continue;  // now the channel may be read on
       }
     }
     if (course_ == Course::finishing && session_->output().empty()) {

@@ -1,0 +1,177 @@
+"""What the interop tests share: a relay and a sink as child processes on free ports of loopback, ended by pid.
+
+Only the standard library. ADIEU names the program under test.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+ADIEU = os.environ.get("ADIEU", "build/release/adieu")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(what, condition, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class Child:
+    """A process with its standard error in a file."""
+
+    def __init__(self, directory, name, command, **options):
+        self.log_path = pathlib.Path(directory) / f"{name}.log"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, stdin=subprocess.DEVNULL, **options)
+        self.name = name
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_for(self, text, seconds=20):
+        def there():
+            assert self.process.poll() is None, f"{self.name} ended:\n{self.log()}"
+            return text in self.log()
+
+        wait_until(f"{text!r} of {self.name}", there, seconds)
+
+    def stop(self, number=signal.SIGTERM, seconds=40):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+class Relay:
+    """adieu serve with a policy of the test's; `more` is added to it."""
+
+    def __init__(self, directory, next_hop, more="", listen="tls optional", closure=""):
+        self.directory = pathlib.Path(directory)
+        self.port = free_port()
+        certificate(self.directory)
+        self.policy = self.directory / "adieu.conf"
+        self.policy.write_text(
+            f"""hostname relay.example.org
+spool rocksdb spool {{ free-space 1MiB; large-message 64KiB }}
+control-socket control
+log {{ level debug }}
+certificate default {{ chain chain.pem; key key.pem }}
+listen 127.0.0.1:{self.port} {{ {listen} {closure} }}
+network local 127.0.0.0/8 ::1
+next-hop out {{ {next_hop}; idle-timeout 1s }}
+relay from network local to any via out
+retry {{ after 1s 1s 2s; then-every 2s; give-up 1h }}
+{more}
+"""
+        )
+        self.child = None
+        self.start()
+
+    def start(self):
+        self.child = Child(self.directory, "relay", [ADIEU, "serve", "-c", str(self.policy)])
+        before = self.child.log().count("event=listening")
+        wait_until("the relay", lambda: self.child.log().count("event=listening") > before or self._fail())
+
+    def _fail(self):
+        assert self.child.process.poll() is None, f"the relay ended:\n{self.child.log()}"
+        return False
+
+    def log(self):
+        return self.child.log()
+
+    def closures(self):
+        return [line for line in self.log().splitlines() if "event=closure" in line]
+
+    def queue(self, *words):
+        return subprocess.run([ADIEU, "queue", "-c", str(self.policy), *words], capture_output=True, text=True, timeout=20)
+
+    def stop(self):
+        return self.child.stop()
+
+    def kill(self):
+        self.child.stop(signal.SIGKILL)
+
+
+class Sink:
+    def __init__(self, directory):
+        self.port = free_port()
+        self.mail = pathlib.Path(directory) / "sink"
+        self.child = Child(directory, "sink", [ADIEU, "sink", f"127.0.0.1:{self.port}", str(self.mail)])
+        self.child.wait_for("event=listening")
+
+    def messages(self):
+        return [path.read_bytes() for path in sorted(self.mail.glob("*.eml"))]
+
+    def wait_for(self, count):
+        wait_until(f"{count} messages in the sink", lambda: len(self.messages()) >= count)
+        time.sleep(0.2)  # one too many would come now
+        assert len(self.messages()) == count, len(self.messages())
+        return self.messages()
+
+    def stop(self):
+        return self.child.stop()
+
+
+def certificate(directory, name="relay.example.org"):
+    directory = pathlib.Path(directory)
+    if not (directory / "key.pem").exists():
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+             "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(directory / "key.pem"), "-out", str(directory / "chain.pem")],
+            check=True, capture_output=True)
+    return directory / "chain.pem", directory / "key.pem"
+
+
+def client_context(version=None):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+MESSAGE = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: interop\r\n\r\nHello,\r\n.dots\r\n..and more\r\n"
+
+
+def run(tests):
+    """Runs each test in a directory of its own; prints a line for each; the exit status is 1 when one fails."""
+    failed = 0
+    for test in tests:
+        directory = tempfile.mkdtemp(prefix="adieu-interop-")
+        children = []
+        try:
+            test(directory, children)
+            print(f"  ok    {test.__doc__}")
+        except Exception as error:  # noqa: BLE001: whatever went wrong is the test's failure
+            failed += 1
+            print(f"  FAIL  {test.__doc__}\n        {type(error).__name__}: {error}")
+            for log in pathlib.Path(directory).glob("*.log"):
+                print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
+        finally:
+            for child in children:
+                try:
+                    child.stop()
+                except subprocess.TimeoutExpired:
+                    failed += 1
+                    print(f"  FAIL  {test.__doc__}: a child did not stop")
+                    (child.child if hasattr(child, "child") else child).process.kill()
+            shutil.rmtree(directory, ignore_errors=True)
+    print(f"{len(tests) - failed} of {len(tests)} went well")
+    sys.exit(1 if failed else 0)

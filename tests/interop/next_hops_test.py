@@ -1,0 +1,240 @@
+"""adieu towards real next hops: Postfix with STARTTLS, Python's aiosmtpd by SMTP and LMTP; retries, notifications, restarts and kills."""
+import asyncio
+import os
+import pathlib
+import smtplib
+import socket
+import subprocess
+import threading
+import time
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Debugging  # noqa: F401: shows that the package is whole
+from aiosmtpd.lmtp import LMTP
+from adieu_test_peers import MESSAGE, Relay, Sink, certificate, free_port, run, wait_until
+
+
+def send(relay, to=("b@example.net",), sender="a@example.org", body=MESSAGE):
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+        return client.sendmail(sender, list(to), body)
+
+
+class Recorder:
+    """An aiosmtpd handler that keeps messages and answers RCPT as `answers` says."""
+
+    def __init__(self, answers=None):
+        self.messages = []
+        self.answers = answers or {}
+
+    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        answer = self.answers.get(address)
+        if answer:
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.messages.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content))
+        return "250 2.0.0 Ok"
+
+
+class Aiosmtpd:
+    def __init__(self, handler, lmtp=False):
+        self.handler = handler
+
+        class Mine(Controller):
+            def factory(inner):
+                return (LMTP if lmtp else inner.SMTP_factory)(inner.handler, enable_SMTPUTF8=False)
+
+            def SMTP_factory(inner, handler, **options):
+                from aiosmtpd.smtp import SMTP
+                return SMTP(handler, **options)
+
+        self.controller = Mine(handler, hostname="127.0.0.1", port=free_port())
+        self.controller.start()
+        self.port = self.controller.port
+
+    def stop(self):
+        self.controller.stop()
+
+
+def test_aiosmtpd(directory, children):
+    """aiosmtpd: several recipients in one transaction, octet for octet"""
+    handler = Recorder()
+    server = Aiosmtpd(handler)
+    children.append(server)
+    relay = Relay(directory, f"host 127.0.0.1:{server.port}; tls off")
+    children.append(relay)
+    send(relay, ("b@example.net", "c@example.net"))
+    wait_until("the message", lambda: handler.messages)
+    sender, recipients, content = handler.messages[0]
+    assert sender == "a@example.org" and recipients == ["b@example.net", "c@example.net"]
+    assert content.endswith(MESSAGE), content
+
+
+def test_lmtp(directory, children):
+    """aiosmtpd by LMTP"""
+    handler = Recorder()
+    server = Aiosmtpd(handler, lmtp=True)
+    children.append(server)
+    relay = Relay(directory, f"host 127.0.0.1:{server.port}; tls off; protocol lmtp")
+    children.append(relay)
+    send(relay)
+    wait_until("the message", lambda: handler.messages)
+
+
+def test_notification(directory, children):
+    """a refused recipient is reported to the reverse-path, a deferred one tried again, the null reverse-path left in peace"""
+    handler = Recorder({"no@example.net": "550 5.1.1 no such mailbox", "later@example.net": "450 4.2.0 try later"})
+    server = Aiosmtpd(handler)
+    children.append(server)
+    relay = Relay(directory, f"host 127.0.0.1:{server.port}; tls off")
+    children.append(relay)
+    send(relay, ("b@example.net", "no@example.net", "later@example.net"))
+    wait_until("message and notification", lambda: len(handler.messages) >= 2)
+    sender, recipients, content = next(message for message in handler.messages if message[0] in ("", None))
+    assert recipients == ["a@example.org"]
+    assert b"multipart/report" in content and b"no@example.net" in content and b"550 5.1.1 no such mailbox" in content
+    assert b"later@example.net" not in content
+    wait_until("a second attempt", lambda: relay.log().count("event=deferred") >= 2)
+    listed = relay.queue("list")
+    assert "later@example.net" in listed.stdout and "450 4.2.0" in listed.stdout, listed
+    handler.answers.pop("later@example.net")
+    assert "tried now" in relay.queue("retry").stdout
+    wait_until("the deferred recipient", lambda: any("later@example.net" in message[1] for message in handler.messages))
+    before = len(handler.messages)
+    send(relay, ("no@example.net",), sender="")
+    wait_until("the failure", lambda: relay.log().count("event=failed") >= 2)
+    time.sleep(0.5)
+    assert len(handler.messages) == before
+    assert "the queue is empty" in relay.queue("list").stdout
+
+
+def test_down_then_up(directory, children):
+    """a next hop that is down backs off; what waited is delivered once it is up, and after a restart too"""
+    port = free_port()
+    relay = Relay(directory, f"host 127.0.0.1:{port}; tls off")
+    children.append(relay)
+    for _ in range(3):
+        send(relay)
+    wait_until("the back-off", lambda: "event=back-off" in relay.log())
+    assert relay.stop() == 0
+    relay.start()
+    handler = Recorder()
+    server = Aiosmtpd(handler)
+    children.append(server)
+    relay.stop()
+    relay.policy.write_text(relay.policy.read_text().replace(f"127.0.0.1:{port}", f"127.0.0.1:{server.port}"))
+    relay.start()
+    wait_until("three messages", lambda: len(handler.messages) == 3)
+
+
+def test_kill(directory, children):
+    """kill -9 under load, again and again: everything acknowledged arrives"""
+    sink = Sink(directory)
+    children.append(sink)
+    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls off")
+    children.append(relay)
+    acknowledged = []
+    stop = threading.Event()
+
+    def load(number):
+        count = 0
+        while not stop.is_set():
+            name = f"m{number}-{count}"
+            count += 1
+            try:
+                send(relay, body=f"Subject: {name}\r\n\r\n{'x' * (100 if count % 5 else 100_000)}\r\n".encode())
+                acknowledged.append(name)
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.02)
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for round_ in range(int(os.environ.get("ADIEU_KILL_ROUNDS", "8"))):
+        time.sleep(0.15 + (round_ % 7) * 0.03)
+        relay.kill()
+        relay.start()
+    time.sleep(0.3)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(acknowledged) > 20, len(acknowledged)
+
+    def missing():
+        subjects = {line.split(b": ")[1] for message in sink.messages() for line in message.split(b"\r\n", 12) if line.startswith(b"Subject: ")}
+        return [name for name in acknowledged if name.encode() not in subjects]
+
+    wait_until("everything acknowledged", lambda: not missing(), 60)
+    wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout, 30)
+    assert not list(pathlib.Path(directory, "spool", "data").iterdir()), "orphans"
+    print(f"        {len(acknowledged)} acknowledged, none lost")
+
+
+def test_postfix(directory, children):
+    """Postfix as the next hop, STARTTLS required"""
+    port = free_port()
+    chain, key = certificate(directory)
+    base = pathlib.Path(directory) / "postfix"
+    for name in ("etc", "spool", "data", "mail"):
+        (base / name).mkdir(parents=True)
+    os.chmod(directory, 0o755)
+    subprocess.run(["chown", "postfix", str(base / "data")], check=True)
+    (base / "etc" / "main.cf").write_text(f"""compatibility_level = 3.6
+queue_directory = {base}/spool
+data_directory = {base}/data
+config_directory = {base}/etc
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = next.example.net
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+smtpd_tls_cert_file = {chain}
+smtpd_tls_key_file = {key}
+smtpd_tls_security_level = encrypt
+smtpd_recipient_restrictions = permit_mynetworks, reject
+default_transport = discard
+relay_transport = discard
+maillog_file = {base}/postfix.log
+maillog_file_prefixes = {directory}
+""")
+    master = pathlib.Path("/usr/share/postfix/master.cf.dist").read_text()
+    lines = [row for row in master.splitlines() if row and not row.startswith(("#", " ", "\t"))]
+    services = [f"127.0.0.1:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
+    for row in lines:
+        words = row.split()
+        if words[0] in ("pickup", "cleanup", "qmgr", "tlsmgr", "rewrite", "bounce", "defer", "trace", "verify", "flush", "proxymap", "smtp", "relay",
+                        "showq", "error", "retry", "discard", "local", "virtual", "anvil", "scache") and words[1] == "unix":
+            words[4] = "n"  # no chroot
+            services.append(" ".join(words))
+    (base / "etc" / "master.cf").write_text("\n".join(services) + "\n")
+
+    class Postfix:
+        def stop(self):
+            subprocess.run(["postfix", "-c", str(base / "etc"), "stop"], capture_output=True, timeout=30)
+
+    started = subprocess.run(["postfix", "-c", str(base / "etc"), "start"], capture_output=True, text=True, timeout=60)
+    assert started.returncode == 0, started.stderr
+    children.append(Postfix())
+
+    def up():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until("Postfix", up)
+    relay = Relay(directory, f"host 127.0.0.1:{port}; tls required")
+    children.append(relay)
+    for _ in range(3):
+        send(relay)
+    wait_until("three deliveries", lambda: relay.log().count("event=delivered") == 3)
+    assert relay.log().count("queued as") >= 3
+    wait_until("the closure record", lambda: any("role=client" in line and "after-quit" in line for line in relay.closures()))
+
+
+run([test_aiosmtpd, test_lmtp, test_notification, test_down_then_up, test_kill, test_postfix])
