@@ -107,6 +107,7 @@ def test_truncation(directory, children):
     client.rcpt("b@example.net")
     client.docmd("DATA")
     client.sock.sendall(b"half a message\r\n")
+    client.file.close()
     client.sock.close()
     wait_until("the closure record", lambda: any("ending=fin effect=rolled-back" in line for line in relay.closures()))
     assert sink.messages() == []

@@ -92,7 +92,7 @@ def test_notification(directory, children):
     children.append(relay)
     send(relay, ("b@example.net", "no@example.net", "later@example.net"))
     wait_until("message and notification", lambda: len(handler.messages) >= 2)
-    sender, recipients, content = next(message for message in handler.messages if message[0] in ("", None))
+    sender, recipients, content = next(message for message in handler.messages if message[0] in ("", "<>", None))
     assert recipients == ["a@example.org"]
     assert b"multipart/report" in content and b"no@example.net" in content and b"550 5.1.1 no such mailbox" in content
     assert b"later@example.net" not in content
