@@ -2,7 +2,6 @@
 #include "io/gnutls/channel.h"
 
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 
 #include <algorithm>
 #include <array>
@@ -175,8 +174,7 @@ class GnutlsChannel final : public tls::Channel {
         return tls::ChannelEvent::established;
       }
       if (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED) {
-        if (wants_more()) return tls::ChannelEvent::wants_input;
-        if (cut_short()) return fail(GNUTLS_E_PREMATURE_TERMINATION);
+        if (dry_) return tls::ChannelEvent::wants_input;
         continue;
       }
       return fail(code);  // R1: an alert of whatever level too, it may be forged; nothing but the end follows from it
@@ -196,8 +194,7 @@ class GnutlsChannel final : public tls::Channel {
       switch (size) {
         case GNUTLS_E_AGAIN:
         case GNUTLS_E_INTERRUPTED:
-          if (wants_more()) return tls::ChannelEvent::wants_input;
-          if (cut_short()) return fail(GNUTLS_E_PREMATURE_TERMINATION);
+          if (dry_) return tls::ChannelEvent::wants_input;
           continue;  // a ticket or a key update was read: there may be more
         case GNUTLS_E_WARNING_ALERT_RECEIVED:
           // TLS 1.2: user_canceled, no_renegotiation: whatever matters comes behind it.
@@ -272,22 +269,6 @@ class GnutlsChannel final : public tls::Channel {
     info_.server_name = asked_name(session_);
   }
 
-  std::string peer_subject() {
-    unsigned count = 0;
-    const gnutls_datum_t* chain = gnutls_certificate_get_peers(session_, &count);
-    if (chain == nullptr || count == 0) return {};
-    gnutls_x509_crt_t certificate = nullptr;
-    gnutls_x509_crt_init(&certificate);
-    gnutls_datum_t subject{nullptr, 0};
-    std::string text;
-    if (gnutls_x509_crt_import(certificate, chain, GNUTLS_X509_FMT_DER) >= 0 && gnutls_x509_crt_get_dn3(certificate, &subject, 0) >= 0) {
-      text.assign(reinterpret_cast<const char*>(subject.data), subject.size);
-      gnutls_free(subject.data);
-    }
-    gnutls_x509_crt_deinit(certificate);
-    return text;
-  }
-
   std::shared_ptr<const Credentials> credentials_;
   gnutls_session_t session_ = nullptr;
   std::string host_;     // a client's: whom it calls
@@ -305,7 +286,6 @@ class GnutlsChannel final : public tls::Channel {
   bool canceled_ = false;  // TLS 1.3: user_canceled was read, and ended the library's session
   bool broken_ = false;
   int warnings_ = 0;
-  int asked_again_ = 0;       // at the end of input
   tls::ChannelFailure failure_;
   tls::ChannelInfo info_;
 };

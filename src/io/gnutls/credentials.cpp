@@ -1,7 +1,6 @@
 // See credentials.h.
 #include "io/gnutls/credentials.h"
 
-#include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 
@@ -17,8 +16,6 @@
 
 namespace adieu::gnutls {
 namespace {
-
-constexpr unsigned kMaxChain = 16;
 
 tl::unexpected<Error> failed(const std::string& what, int code) {
   return failure(ErrorKind::invalid, what + ": " + gnutls_strerror(code));
@@ -96,7 +93,7 @@ Result<> Credentials::set_priority(const std::string& priority) {
   return failed(what, code);
 }
 
-Result<> Credentials::add_certificate(const CertificatePem& pem, const std::vector<std::string>& server_names) {
+Result<> Credentials::add_certificate(const CertificatePem& pem) {
   const gnutls_datum_t chain = datum(pem.chain);
   const gnutls_datum_t key = datum(pem.key);
   servers_.push_back({allocate(), names_in(chain)});
@@ -111,37 +108,18 @@ Result<> Credentials::add_certificate(const CertificatePem& pem, const std::vect
   return {};
 }
 
-Result<> Credentials::add_named_certificate(const gnutls_datum_t& chain, const gnutls_datum_t& key,
-                                            const std::vector<std::string>& server_names) {
-  std::vector<const char*> names;
-  for (const std::string& name : server_names) names.push_back(name.c_str());
-  std::array<gnutls_pcert_st, kMaxChain> certificates{};
-  unsigned count = kMaxChain;
-  int code = gnutls_pcert_list_import_x509_raw(certificates.data(), &count, &chain, GNUTLS_X509_FMT_PEM, 0);
-  if (code < 0) return failed("certificate", code);
-  gnutls_privkey_t private_key = nullptr;
-  gnutls_privkey_init(&private_key);
-  code = gnutls_privkey_import_x509_raw(private_key, &key, GNUTLS_X509_FMT_PEM, nullptr, 0);
-  if (code >= 0) {
-    // Takes the key and the certificates over when it succeeds.
-    code = gnutls_certificate_set_key(credentials_, names.data(), static_cast<int>(names.size()), certificates.data(),
-                                      static_cast<int>(count), private_key);
-  }
-  if (code >= 0) return {};
-  for (unsigned i = 0; i < count; ++i) gnutls_pcert_deinit(&certificates[i]);
-  gnutls_privkey_deinit(private_key);
-  return failed("certificate", code);
-}
-
 Result<> Credentials::add_certificate(const CertificateFiles& files) {
   auto chain = read_file(files.chain);
   if (!chain) return tl::unexpected<Error>(std::move(chain.error()).within("certificate chain"));
   auto key = read_file(files.key);
   if (!key) return tl::unexpected<Error>(std::move(key.error()).within("certificate key"));
-  auto added = add_certificate(CertificatePem{std::move(*chain), std::move(*key)}, files.server_names);
+  auto added = add_certificate(CertificatePem{std::move(*chain), std::move(*key)});
   if (!added) {
     added.error().message +=
         " (chain " + files.chain + ", key " + files.key + ": PEM files, the key of the chain's first certificate)";
+  }
+  if (added) {
+    for (const std::string& name : files.server_names) servers_.back().names.insert(to_ascii_lower(name));
   }
   return added;
 }

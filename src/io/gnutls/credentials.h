@@ -18,7 +18,7 @@ namespace adieu::gnutls {
 struct CertificateFiles {
   std::string chain;  // PEM, the leaf first
   std::string key;    // PEM
-  std::vector<std::string> server_names;  // that it is sent for (SNI); empty: those that stand in it
+  std::vector<std::string> server_names = {};  // that it is sent for beside those that stand in it; "*.example.org" too
 };
 struct CertificatePem {
   std::string chain;
@@ -43,7 +43,7 @@ class Credentials {
 
   Result<> set_priority(const std::string& priority);
   Result<> add_certificate(const CertificateFiles& files);
-  Result<> add_certificate(const CertificatePem& pem, const std::vector<std::string>& server_names = {});
+  Result<> add_certificate(const CertificatePem& pem);
   Result<> enable_tickets();
   /// The system's trust store, or the certificates in `file` where one is given.
   Result<> trust(const std::string& file);

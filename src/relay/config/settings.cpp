@@ -42,7 +42,7 @@ constexpr std::array kSettings = {
     Setting{"spool", "free-space", size, "256MiB", "", "must stay free on the spool's disk; below it, mail gets 452 4.3.1"},
 
     Setting{"certificate", "chain", path, "", "", "PEM file, the certificate first, then its issuers", true, true},
-    Setting{"certificate", "name", names, "", "", "the server names (SNI) it is for; none given: those that stand in it"},
+    Setting{"certificate", "name", names, "", "", "server names (SNI) that it is sent for, beside those that stand in it"},
     Setting{"certificate", "key", path, "", "", "PEM file with the certificate's private key", true, true},
 
     Setting{"tls", "priority", word, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE", "", "a GnuTLS priority string: versions, ciphers, groups"},

@@ -20,7 +20,7 @@ LogLine ClosureRecord::line() const {
   line.field("ending", name(end.ending)).field("effect", name(end.effect)).optional("detail", end.detail);
   line.field("role", role == Role::server ? "server" : "client");
   line.field("peer", peer.text()).optional("host", host).optional("name", end.peer_name);
-  line.optional("identity", end.info.peer_identity).optional("sni", end.info.server_name).optional("certificate", end.info.peer_certificate);
+  line.optional("identity", end.info.peer_identity).optional("sni", end.info.server_name);
   line.field(role == Role::server ? "listener" : "next-hop", where);
   line.optional("tls", end.info.version).optional("cipher", end.info.cipher);
   line.field("in", static_cast<std::int64_t>(end.octets_in)).field("out", static_cast<std::int64_t>(end.octets_out));

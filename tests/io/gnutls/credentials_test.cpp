@@ -24,6 +24,18 @@ class Certificates : public testing::Test {
   const Certificate authority_{nullptr, KeyKind::p256, {"An Authority"}};
 };
 
+TEST_F(Certificates, are_sent_for_names_that_the_policy_gives_them_too) {
+  gnutls::CertificateFiles second = files("second", *gnutls::make_self_signed("inner.example.org", 2));
+  second.server_names = {"MX.second.example", "*.third.example"};
+  const auto credentials = gnutls::make_server_credentials({files("first", *gnutls::make_self_signed("relay.example.org", 2)), second}, "NORMAL", true);
+  ASSERT_TRUE(credentials) << credentials.error().message;
+  const auto inner = (*credentials)->get("inner.example.org");
+  EXPECT_EQ((*credentials)->get("mx.second.example"), inner);
+  EXPECT_EQ((*credentials)->get("a.third.example"), inner);
+  EXPECT_NE((*credentials)->get("relay.example.org"), inner);
+  EXPECT_NE((*credentials)->get("unknown.example"), inner);
+}
+
 TEST_F(Certificates, a_file_that_is_not_there_is_named) {
   const auto good = files("good", authority_.pem());
   EXPECT_THAT(error(gnutls::make_server_credentials({{folder_.path("none.pem"), good.key}}, "NORMAL", false)),

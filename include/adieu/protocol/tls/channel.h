@@ -17,7 +17,6 @@ struct ChannelInfo {
   std::string cipher;         // "TLS_AES_256_GCM_SHA384" or the library's name of the suite
   std::string server_name;    // SNI, empty where none
   std::string peer_identity;  // from a certificate that was verified, else empty
-  std::string peer_certificate;  // the subject of the peer's certificate, verified or not, for logs; empty where there is none
   bool resumed = false;
   bool discards_pending_writes = false;  // TLS 1.2: on R, replies that are not yet records are dropped (R2)
 };

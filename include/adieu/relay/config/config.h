@@ -40,7 +40,7 @@ struct Certificate {
   std::string name;
   std::string chain_file;  // PEM, the leaf first
   std::string key_file;    // PEM
-  std::vector<std::string> server_names;  // that it is sent for; empty: those that stand in it
+  std::vector<std::string> server_names;  // that it is sent for, beside those that stand in it
   Position position;
 };
 
