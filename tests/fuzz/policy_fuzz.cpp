@@ -1,0 +1,20 @@
+// Any text is a policy or has errors, each at a place within it.
+#include <algorithm>
+#include <cstdlib>
+
+#include "adieu/relay/config/load.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  // Files of the machine are none of a fuzzer's business.
+  if (text.find("include") != std::string_view::npos || text.find("file") != std::string_view::npos) return 0;
+  const auto loaded = adieu::config::load_text("fuzz.conf", text);
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
+  bool wrong = false;
+  for (const auto& diagnostic : loaded.diagnostics) {
+    wrong |= diagnostic.severity == adieu::config::Severity::error;
+    if (diagnostic.position.line == 0 || diagnostic.position.line > lines || diagnostic.position.column == 0) std::abort();
+  }
+  if (wrong == loaded.config.has_value()) std::abort();
+  return 0;
+}
