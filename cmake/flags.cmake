@@ -5,6 +5,8 @@ target_compile_options(adieu_flags INTERFACE
   -Wno-sign-conversion -Werror
   # GCC 12 takes the inactive alternatives of a std::variant for uninitialised memory once it optimises.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+  # Spirit's expectation `>` beside its sequence `>>` is meant.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-overloaded-shift-op-parentheses>
   -fstack-protector-strong -fno-plt -fstack-clash-protection -fcf-protection)
 target_link_options(adieu_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
 
@@ -15,6 +17,9 @@ endif()
 if(ADIEU_SANITIZE)
   target_compile_options(adieu_flags INTERFACE -fsanitize=${ADIEU_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(adieu_flags INTERFACE -fsanitize=${ADIEU_SANITIZE})
+endif()
+if(ADIEU_FUZZ)
+  target_compile_options(adieu_flags INTERFACE -fsanitize=fuzzer-no-link)  # what is tested guides the fuzzer, not its target alone
 endif()
 include(CheckPIESupported)
 check_pie_supported()

@@ -79,13 +79,13 @@ Parsed parse(std::string_view text) {
   }
 }
 
-std::string value_of(std::string_view word) {
-  if (word.empty() || word.front() != '"') return std::string(word);
+std::string value_of(std::string_view raw) {
+  if (raw.empty() || raw.front() != '"') return std::string(raw);
   std::string value;
-  for (std::size_t i = 1; i + 1 < word.size(); ++i) {
-    char c = word[i];
+  for (std::size_t i = 1; i + 1 < raw.size(); ++i) {
+    char c = raw[i];
     if (c == '\\') {
-      c = word[++i];
+      c = raw[++i];
       if (c == 'n') c = '\n';
       if (c == 't') c = '\t';
     }
