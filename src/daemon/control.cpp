@@ -65,7 +65,8 @@ void Control::write(std::uint64_t id) {
 void Control::close(std::uint64_t id) {
   const auto found = connections_.find(id);
   // Not destroyed here: this is its own call.
-  loop_.post([dead = std::make_shared<Connection>(std::move(found->second))] { dead->poll.reset(); });
+  found->second.poll->set(0);
+  loop_.post([dead = std::make_shared<Connection>(std::move(found->second))] {});
   connections_.erase(found);
 }
 

@@ -208,11 +208,11 @@ void Delivery::on_closed(Outbound& outbound, const std::optional<smtp::Outcome>&
 void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
   const auto found = lines_.find(id);
   const route::Destination destination = found->second.destination;
-  const std::unique_ptr<Outbound> outbound = std::move(found->second.outbound);
+  const Outbound* outbound = found->second.outbound.get();  // null: no address was found
   const WallTime now = wall_now();
   const bool for_good = outcome.fate == smtp::Fate::failed;
   const auto charge = [&](const queue::Job& job) {
-    report(job, std::vector<smtp::Outcome>(job.recipients.size(), outcome), outbound.get());
+    report(job, std::vector<smtp::Outcome>(job.recipients.size(), outcome), outbound);
     settle(job, queue::judge_all(job, outcome, shared_.config.retry, now), destination);
   };
   if (for_good) {
@@ -230,7 +230,6 @@ void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
                                              .field("for", to_text(wait))
                                              .field("reason", queue::reply_line(outcome)));
   }
-  if (outbound) line_ids_.erase(outbound.get());
   end(found);
 }
 

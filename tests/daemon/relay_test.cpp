@@ -1,0 +1,145 @@
+// The relay as a whole, in this process: clients on several threads, two loops, the durable spool, a sink behind it, SIGTERM. What threads share is
+// what ThreadSanitizer is to look at here.
+#include "daemon/relay.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "adieu/relay/config/load.h"
+#include "daemon/sink.h"
+
+namespace adieu::daemon {
+namespace {
+namespace fs = std::filesystem;
+
+class KeptLog final : public Log {
+ public:
+  bool enabled(LogLevel) const override { return true; }
+  void write(LogLevel, std::string_view line) override {
+    const std::lock_guard lock(mutex_);
+    text_ += std::string(line) + "\n";
+  }
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+  std::size_t count(std::string_view what) {
+    const std::string all = text();
+    std::size_t found = 0;
+    for (std::size_t at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++found;
+    return found;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+std::uint16_t free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = loopback(0);
+  socklen_t length = sizeof address;
+  ::bind(socket, reinterpret_cast<const sockaddr*>(&address), length);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+/// Sends a whole session at once and reads to its end.
+std::string talk(std::uint16_t port, const std::string& session) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in address = loopback(port);
+  std::string replies;
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    for (std::size_t at = 0; at < session.size();) {
+      const ssize_t sent = ::send(socket, session.data() + at, session.size() - at, MSG_NOSIGNAL);
+      if (sent <= 0) break;
+      at += static_cast<std::size_t>(sent);
+    }
+    char block[4096];
+    for (ssize_t got = 0; (got = ::recv(socket, block, sizeof block, 0)) > 0;) replies.append(block, static_cast<std::size_t>(got));
+  }
+  ::close(socket);
+  return replies;
+}
+
+TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_good_order) {
+  const fs::path directory = fs::path(testing::TempDir()) / ("adieu-relay-" + std::to_string(getpid()));
+  fs::create_directories(directory);
+  const std::uint16_t sink_port = free_port();
+  const std::uint16_t port = free_port();
+  const std::string policy = "hostname relay.example.org\nloops 2\nspool rocksdb " + (directory / "spool").string() +
+                             " { free-space 1MiB; large-message 64KiB }\ncontrol-socket " + (directory / "control").string() +
+                             "\nlisten 127.0.0.1:" + std::to_string(port) +
+                             "\nnetwork local 127.0.0.0/8\nnext-hop a { host 127.0.0.1:" + std::to_string(sink_port) +
+                             "; tls opportunistic }\nnext-hop b { host 127.0.0.1:" + std::to_string(sink_port) +
+                             "; tls off }\ndomains second second.example\nrelay from network local to domains second via b\n"
+                             "relay from network local to any via a\n";
+  config::Loaded loaded = config::load_text("test.conf", policy);
+  ASSERT_TRUE(loaded.config) << loaded.text();
+  KeptLog log;
+  KeptLog sink_log;
+  auto relay = Relay::open(std::move(*loaded.config), log);
+  ASSERT_TRUE(relay) << relay.error().message;
+  std::thread sink([&] { EXPECT_TRUE(run_sink({*IpAddress::parse("127.0.0.1"), sink_port}, directory / "sink", sink_log)); });
+  std::thread running([&] { EXPECT_EQ((*relay)->run(), 0); });
+  while (log.count("event=listening") == 0 || sink_log.count("event=listening") == 0) std::this_thread::yield();
+
+  constexpr int kThreads = 4;
+  constexpr int kSessions = 15;
+  std::atomic<int> acknowledged = 0;
+  std::vector<std::thread> clients;
+  for (int t = 0; t < kThreads; ++t) {
+    clients.emplace_back([&, t] {
+      for (int i = 0; i < kSessions; ++i) {
+        const std::string body = (i % 5 == 0 ? std::string(1200, 'x') + "\r\n" : "short\r\n");
+        std::string data;
+        for (int line = 0; line < (i % 5 == 0 ? 100 : 1); ++line) data += body;
+        // Two messages a session; every second one goes both ways. Some clients cut the second short.
+        const std::string envelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n" +
+                                     std::string(i % 2 == 0 ? "RCPT TO:<c@second.example>\r\n" : "") + "DATA\r\n";
+        const std::string session = "EHLO c" + std::to_string(t) + "\r\n" + envelope + data + ".\r\n" + envelope + data + ".\r\nQUIT\r\n";
+        const std::string replies = talk(port, session);
+        for (std::size_t at = replies.find("queued as"); at != std::string::npos; at = replies.find("queued as", at + 1)) ++acknowledged;
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(acknowledged.load(), kThreads * kSessions * 2);
+  const auto expected = static_cast<std::size_t>(kThreads * (kSessions * 2 + (kSessions + 1) / 2 * 2));
+  while (log.count("event=delivered") < expected) std::this_thread::yield();
+  const auto answer = ask_relay(directory / "control", R"({"command":"list"})");
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(*answer, "");
+  ::kill(::getpid(), SIGTERM);
+  running.join();
+  sink.join();
+  EXPECT_EQ(log.count("event=delivered"), expected);
+  EXPECT_EQ(log.count("event=removed"), static_cast<std::size_t>(acknowledged.load()));
+  EXPECT_EQ(log.count("event=stopped"), 1u);
+  std::size_t arrived = 0;
+  for (const auto& entry : fs::directory_iterator(directory / "sink")) arrived += entry.path().extension() == ".eml";
+  EXPECT_EQ(arrived, expected);
+  EXPECT_TRUE(fs::is_empty(directory / "spool" / "data"));
+  relay->reset();
+  fs::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace adieu::daemon

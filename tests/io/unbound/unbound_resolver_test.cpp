@@ -1,0 +1,103 @@
+#include "io/unbound/unbound_resolver.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <optional>
+
+#include "support/nsd.h"
+
+namespace adieu::unbound {
+namespace {
+
+constexpr const char* kZone = R"(
+several MX 20 b.example.net.
+several MX 10 A.example.net.
+null MX 0 .
+both A 127.0.0.2
+both AAAA ::1
+four A 127.0.0.3
+alias CNAME both
+text TXT "no mail here"
+)";
+
+struct Resolving : testing::Test {
+  static void SetUpTestSuite() { nsd = new test::Nsd(kZone); }
+  static void TearDownTestSuite() { delete nsd; }
+  void SetUp() override {
+    ASSERT_TRUE(nsd->running()) << "nsd did not start: install Debian's package nsd";
+    auto opened = UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), nsd->port()}});
+    ASSERT_TRUE(opened) << opened.error().message;
+    resolver = std::move(*opened);
+  }
+  template <class Answer, class Ask>
+  Answer ask(Ask question) {
+    std::optional<Answer> answer;
+    question([&](Answer got) { answer = std::move(got); });
+    EXPECT_FALSE(answer) << "never within the call";
+    for (int turns = 0; turns < 600 && !answer; ++turns) {
+      pollfd waiting{resolver->descriptor(), POLLIN, 0};
+      ::poll(&waiting, 1, 100);
+      resolver->process();
+    }
+    EXPECT_TRUE(answer) << "no answer in a minute";
+    return answer ? *answer : Answer{};
+  }
+  dns::MailExchangers exchangers(const std::string& name) {
+    return ask<dns::MailExchangers>([&](auto done) { resolver->mail_exchangers(name, done); });
+  }
+  dns::Addresses addresses(const std::string& name) {
+    return ask<dns::Addresses>([&](auto done) { resolver->addresses(name, done); });
+  }
+  static test::Nsd* nsd;
+  std::unique_ptr<UnboundResolver> resolver;
+};
+test::Nsd* Resolving::nsd = nullptr;
+
+TEST_F(Resolving, exchangers_come_by_preference_in_lower_case) {
+  const auto answer = exchangers("several.example.net");
+  EXPECT_EQ(answer.status, dns::Status::found);
+  EXPECT_EQ(answer.records, (std::vector<dns::MailExchanger>{{10, "a.example.net"}, {20, "b.example.net"}}));
+  EXPECT_FALSE(answer.authenticated);
+}
+TEST_F(Resolving, a_null_mx_has_no_name) {
+  EXPECT_EQ(exchangers("null.example.net").records, (std::vector<dns::MailExchanger>{{0, ""}}));
+}
+TEST_F(Resolving, no_mx_and_no_domain_are_told_apart) {
+  EXPECT_EQ(exchangers("text.example.net").status, dns::Status::no_data);
+  EXPECT_EQ(exchangers("nothing.example.net").status, dns::Status::no_domain);
+}
+TEST_F(Resolving, addresses_are_those_of_both_families_ipv6_first_behind_aliases_too) {
+  for (const char* name : {"both.example.net", "alias.example.net"}) {
+    const auto answer = addresses(name);
+    EXPECT_EQ(answer.status, dns::Status::found);
+    EXPECT_EQ(answer.records, (std::vector<IpAddress>{*IpAddress::parse("::1"), *IpAddress::parse("127.0.0.2")})) << name;
+  }
+  EXPECT_EQ(addresses("four.example.net").records.size(), 1u);
+  EXPECT_EQ(addresses("text.example.net").status, dns::Status::no_data);
+  EXPECT_EQ(addresses("nothing.example.net").status, dns::Status::no_domain);
+}
+TEST_F(Resolving, after_its_end_no_callback_runs) {
+  int calls = 0;
+  resolver->addresses("both.example.net", [&](const auto&) { ++calls; });
+  resolver.reset();
+  EXPECT_EQ(calls, 0);
+}
+TEST(ResolvingNothing, a_name_server_that_is_gone_is_temporary_trouble) {
+  test::Nsd gone("");
+  ASSERT_TRUE(gone.running());
+  gone.stop();
+  auto resolver = std::move(*UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), gone.port()}}));
+  std::optional<dns::MailExchangers> answer;
+  resolver->mail_exchangers("several.example.net", [&](dns::MailExchangers got) { answer = std::move(got); });
+  for (int turns = 0; turns < 1200 && !answer; ++turns) {
+    pollfd waiting{resolver->descriptor(), POLLIN, 0};
+    ::poll(&waiting, 1, 100);
+    resolver->process();
+  }
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, dns::Status::temporary);
+}
+
+}  // namespace
+}  // namespace adieu::unbound
