@@ -1,0 +1,91 @@
+"""adieu as it is measured, and what all relays have in common. The peers stand in peers.py.
+
+Each takes mail from loopback for everybody and relays it to the sink, with a durable queue, no content filter, the product's own logging
+(into a file), and otherwise its defaults; `settings()` is what was changed, and is printed with the figures.
+"""
+import os
+import pathlib
+import subprocess
+
+from .processes import Failure, Kept, free_port, listening, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ADIEU = pathlib.Path(os.environ.get("ADIEU", ROOT / "build/release/adieu")).resolve()
+CURVES = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"]}
+
+
+def certificate(directory, kind):
+    """(chain, key): a self-signed certificate of that kind, made once."""
+    chain, key = directory / f"{kind}.chain.pem", directory / f"{kind}.key.pem"
+    if not key.exists():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *CURVES[kind], "-nodes", "-days", "2", "-subj", "/CN=relay.example.org",
+                        "-addext", "subjectAltName=DNS:relay.example.org", "-keyout", str(key), "-out", str(chain)],
+                       check=True, capture_output=True)
+        key.chmod(0o644)  # the relays read it as different users; it is worth nothing
+    return chain, key
+
+
+class Relay:
+    """One relay in a directory of its own. A subclass writes its files in `prepare`, and says in `command` what runs."""
+
+    name = ""
+    keeps_running = True  # the command stays in the foreground
+
+    def __init__(self, directory, sink_port, kind="p256", tune=None):
+        self.directory = directory / self.name
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.sink_port, self.port, self.tune = sink_port, free_port(), dict(tune or {})
+        self.chain, self.key = certificate(directory, kind)
+        self.kept = None
+        self.prepare()
+
+    def prepare(self):
+        raise NotImplementedError
+
+    def command(self):
+        raise NotImplementedError
+
+    def settings(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
+    def start(self, prefix=()):
+        """Starts it, behind the words of `prefix` (strace and its options), and waits until it listens."""
+        self.kept = Kept(self.name, [*prefix, *self.command()], self.directory / "output.log", self.environment())
+        wait_until(f"{self.name} to listen", lambda: (self.keeps_running and self.kept.must_live()) or listening(self.port))
+
+    def stop(self):
+        if self.kept:
+            self.kept.stop()
+
+    def log(self):
+        """The end of what it said, for a failure's report."""
+        return self.kept.log()[-2000:] if self.kept else ""
+
+
+class Adieu(Relay):
+    name = "adieu"
+
+    def prepare(self):
+        if not ADIEU.exists():
+            raise Failure(f"{ADIEU} is not built")
+        self.policy = self.directory / "adieu.conf"
+        loops = f"loops {self.tune['loops']}\n" if "loops" in self.tune else ""
+        self.policy.write_text(f"""hostname relay.example.org
+{loops}spool rocksdb {self.directory}/spool
+control-socket {self.directory}/control
+certificate default {{ chain {self.chain}; key {self.key} }}
+listen 127.0.0.1:{self.port} {{ tls optional }}
+network local 127.0.0.0/8
+next-hop sink {{ host 127.0.0.1:{self.sink_port}; tls off }}
+relay from network local to any via sink
+limits {{ connections 20000; connections-per-address 20000; transactions 1000000 }}
+""")
+
+    def command(self):
+        return [ADIEU, "serve", "-c", self.policy]
+
+    def settings(self):
+        return self.policy.read_text()
