@@ -18,16 +18,19 @@ struct IncomingMessage {
   std::optional<MailDataDecoder> decoder;
   mail::ReceivedCounter received;
   std::uint64_t size = 0;               // octets of mail data
-  std::optional<Reply> refusal;         // what the end of mail data will get; the rest is read and dropped
+  std::optional<Reply> storage_refusal; // the spool's word
 
-  /// Decodes and checks. Returns how much of `input` was worked off; `out` gets what is to be stored, nothing once there is a refusal.
+  /// Decodes and checks. Returns how much of `input` was worked off; `out` gets what is to be stored, nothing once there is a refusal:
+  /// then the rest is read, checked and dropped.
   std::size_t take(Octets input, const ServerProfile& profile, std::string& out);
   /// BDAT: there is no more.
   void finish(const ServerProfile& profile, std::string& out);
-  void refuse(Reply reply);
+  /// What the end of mail data will get instead of being stored. All that is wrong counts, in an order of its own: which of two faults
+  /// was met first would depend on how the input was divided.
+  std::optional<Reply> refusal(const ServerProfile& profile) const;
 
  private:
-  void judge(const ServerProfile& profile, std::string& out);
+  void check(const ServerProfile& profile, std::string& out);
 };
 
 }  // namespace adieu::smtp

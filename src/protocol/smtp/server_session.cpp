@@ -290,7 +290,7 @@ struct ServerSession::Impl {
     }
     if (!chunk.last) {
       // A refusal is told at once; the chunks that may be on their way already are dropped until LAST or RSET.
-      const Reply reply = chunk.message->refusal ? *chunk.message->refusal : reply::chunk_ok(chunk.size);
+      const Reply reply = chunk.message->refusal(profile).value_or(reply::chunk_ok(chunk.size));
       state = InTransaction{std::move(*chunk.message), true};
       say(reply);
       return true;
@@ -314,10 +314,9 @@ struct ServerSession::Impl {
   }
 
   void end_of_mail_data(IncomingMessage message) {
-    if (message.refusal) {
-      const Reply reply = *message.refusal;
+    if (const auto refusal = message.refusal(profile)) {
       state = Greeted{};  // the transaction rolls back
-      say(reply);
+      say(*refusal);
       return;
     }
     question = CommitQuestion{message.transaction.get(), message.size};
@@ -344,9 +343,9 @@ struct ServerSession::Impl {
   void answer_append(std::optional<Reply> refusal) {
     if (!refusal) return;
     if (auto* data = std::get_if<ReceivingMailData>(&state)) {
-      data->message.refuse(std::move(*refusal));
+      data->message.storage_refusal = std::move(*refusal);
     } else {
-      std::get<ReceivingChunk>(state).message->refuse(std::move(*refusal));
+      std::get<ReceivingChunk>(state).message->storage_refusal = std::move(*refusal);
     }
   }
   void answer_commit(const Reply& reply) {
