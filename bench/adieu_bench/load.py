@@ -1,4 +1,8 @@
-"""Both ends of a measurement: the sink that counts what arrives (Debian's smtp-sink) and the sources that send (Debian's smtp-source)."""
+"""Both ends of a measurement: the sink that counts what arrives (Debian's smtp-sink) and the sources that send, Debian's smtp-source and the
+load_client of bench/, which also speaks TLS and measures how long a dot waits for its 250.
+"""
+import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -8,7 +12,9 @@ import time
 
 from .processes import Failure, Kept, free_port, listening, wait_until
 
-SOURCE, SINK = "/usr/sbin/smtp-source", "/usr/sbin/smtp-sink"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE, SINK, CLIENT = "/usr/sbin/smtp-source", "/usr/sbin/smtp-sink", ROOT / "build/release/load_client"
+KEPT = 1 << 40  # messages over each connection: as many as there are
 COUNTERS = re.compile(rb"mesg=\s*(\d+)")
 
 
@@ -47,16 +53,63 @@ class Sink:
         self.counter.unlink(missing_ok=True)
 
 
-def source(port, load, messages, timeout):
-    """Sends by smtp-source; returns the seconds it took and the CPU seconds it used. Every message was accepted, or this fails."""
-    command = [SOURCE, "-s", load.sessions, "-l", load.size, "-m", messages, *(["-d"] if load.reuse else []),
-               *(["-r", load.recipients] if load.recipients > 1 else []), "-f", "a@example.org", "-t", "b@example.net", f"127.0.0.1:{port}"]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What is sent: `size` octets a message, `sessions` at once, `per_session` messages over each connection."""
+
+    size: int = 4096
+    sessions: int = 50
+    per_session: int = 1
+    recipients: int = 1
+    tls: bool = False
+    certificate: str = "p256"
+    most: int = 30000  # messages in one turn
+    timeout: float = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """All were accepted, in `seconds`, for `cpu` seconds of the source's; milliseconds from the dot to its 250 where it measures them."""
+
+    seconds: float
+    cpu: float
+    p50: float | None = None
+    p99: float | None = None
+
+
+def send(port, load, messages):
+    """By smtp-source, and by the client of our own where smtp-source cannot."""
+    own = load.tls or load.per_session not in (1, KEPT)
+    return client(port, load, messages) if own else source(port, load, messages)
+
+
+def run(command, timeout, **options):
+    """Runs a source to its end; anything but success fails, and so does an end that does not come."""
+    words = [str(word) for word in command]
     try:
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)
     except subprocess.TimeoutExpired:
-        raise Failure(f"smtp-source was not done after {timeout} s") from None
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        raise Failure(f"{pathlib.Path(words[0]).name} was not done after {timeout} s") from None
     if done.returncode != 0:
-        raise Failure(f"smtp-source: {done.stderr.strip()[-500:]}")
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        raise Failure(f"{pathlib.Path(words[0]).name}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def source(port, load, messages):
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    run([SOURCE, "-s", load.sessions, "-l", load.size, "-m", messages, *(["-d"] if load.per_session == KEPT else []),
+         "-r", load.recipients, "-f", "a@example.org", "-t", "b@example.net", f"127.0.0.1:{port}"], load.timeout)
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Sent(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def client_command(port, load, messages, *more):
+    return [CLIENT, "--port", port, "--sessions", load.sessions, "--messages", messages, "--per-session", load.per_session,
+            "--recipients", load.recipients, "--size", load.size, *(["--tls"] if load.tls else []), *more]
+
+
+def client(port, load, messages):
+    told = json.loads(run(client_command(port, load, messages), load.timeout))
+    if told["accepted"] != messages:
+        raise Failure(f"load_client: {told['accepted']} of {messages} were accepted")
+    return Sent(told["seconds"], told["cpu"], told["p50"], told["p99"])

@@ -13,40 +13,52 @@ SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync"
 SETTLE = 0.5  # seconds in which one message too many would still come, and the relay finishes what it put off
 
 
-@dataclasses.dataclass(frozen=True)
-class Load:
-    """What is sent: `size` octets a message, `sessions` at once, one message each unless the connections are reused."""
-
-    size: int = 4096
-    sessions: int = 50
-    reuse: bool = False
-    recipients: int = 1
-    most: int = 30000  # messages in one turn
-    timeout: float = 300
-
-
-def turn(relay, sink, load, messages):
-    """Sends `messages` and waits for the last; returns the figures of this turn by column."""
-    before, cpu, written = sink.count(), relay.kept.cpu(), relay.kept.written()
-    began = time.monotonic()
-    with PeakMemory(relay.kept) as memory:
-        accepted, source_cpu = loads.source(relay.port, load, messages, load.timeout)
-        last = sink.wait_for(before + messages, load.timeout)
-    delivered = last - began
+def account(relay, sink, before, messages):
+    """Fails unless exactly `messages` arrived, and none beyond them."""
     time.sleep(SETTLE)
     arrived = sink.count() - before
     if arrived != messages:
         raise Failure(f"{relay.name}: {messages} were accepted, {arrived} arrived")
-    relay.kept.must_live() if relay.keeps_running else None
+
+
+def turn(relay, sink, load, messages, send=loads.send):
+    """Sends `messages` and waits for the last; returns the figures of this turn by column."""
+    before, cpu, written = sink.count(), relay.kept.cpu(), relay.kept.written()
+    began = time.monotonic()
+    with PeakMemory(relay.kept) as memory:
+        sent = send(relay.port, load, messages)
+        delivered = sink.wait_for(before + messages, load.timeout) - began
+    account(relay, sink, before, messages)
     return {
         "messages": messages,
-        "accepted": messages / accepted,
+        "accepted": messages / sent.seconds,
         "delivered": messages / delivered,
         "cpu": (relay.kept.cpu() - cpu) / messages * 1e6,
         "memory": memory.peak / 1024,
         "bytes": (relay.kept.written() - written) / messages,
-        "source_cpu": source_cpu / messages * 1e6,
+        "client_share": sent.cpu / sent.seconds * 100,
+        **waits(sent),
     }
+
+
+def waits(sent):
+    return {} if sent.p50 is None else {"p50": sent.p50, "p99": sent.p99}
+
+
+def waits_of_dots(relay, sink, load, messages):
+    """How long a dot waits for its 250, by our own client under the same load, in a turn of which nothing else is kept."""
+    figures = turn(relay, sink, load, messages, loads.client)
+    return {"p50": figures["p50"], "p99": figures["p99"]}
+
+
+def straight(sink, load, messages):
+    """The ceiling: the source straight into smtp-sink, in plaintext; its CPU is that of both."""
+    load = dataclasses.replace(load, tls=False)
+    before, cpu, began = sink.count(), sink.cpu(), time.monotonic()
+    sent = loads.send(sink.port, load, messages)
+    delivered = sink.wait_for(before + messages, load.timeout) - began
+    return {"messages": messages, "accepted": messages / sent.seconds, "delivered": messages / delivered,
+            "cpu": (sent.cpu + sink.cpu() - cpu) / messages * 1e6, "client_share": sent.cpu / sent.seconds * 100, **waits(sent)}
 
 
 def how_many(relay, sink, load, seconds, most):

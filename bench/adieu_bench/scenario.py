@@ -1,0 +1,82 @@
+"""How a scenario is run: all relays started, then turn after turn, relay after relay, round after round, against one sink.
+
+The plain ones, which send as fast as each relay takes it, are whole here; the others, in special.py, put their own turn in its place.
+"""
+import shutil
+
+from . import load as loads
+from .measure import count_syncs, how_many, straight, turn, waits_of_dots
+from .peers import PEERS
+from .processes import Failure
+from .relays import Adieu
+
+RELAYS = {"adieu": Adieu, **PEERS}
+
+
+class Plan:
+    """How thoroughly to measure: rounds, seconds a turn, messages at most; `quick` is for trying the benchmark out."""
+
+    def __init__(self, rounds=None, quick=False):
+        self.rounds, self.quick = rounds or (1 if quick else 3), quick
+        self.seconds, self.most, self.traced = (0.5, 200, 100) if quick else (6, 1 << 30, 1000)
+
+
+class Throughput:
+    """A scenario: `run` gives {relay: {column: [a figure a round]}} and {relay: its settings}."""
+
+    straight = "straight"  # the name of its ceiling's row; None: it has none
+    syncs = True
+
+    def __init__(self, name, title, load=loads.Load()):
+        self.name, self.title, self.load = name, title, load
+
+    def sink(self, directory):
+        return loads.Sink(directory)
+
+    def relays(self, names, directory, sink):
+        """{row of the table: a function that makes the relay}."""
+        return {name: lambda name=name: RELAYS[name](directory, sink.port, self.load.certificate) for name in names}
+
+    def prepare(self, relay, sink, plan):
+        """Once a relay, before the rounds; what it returns is handed to each turn."""
+        return how_many(relay, sink, self.load, plan.seconds, min(plan.most, self.load.most))
+
+    def turn(self, relay, sink, messages):
+        figures = turn(relay, sink, self.load, messages)
+        return figures if "p50" in figures else {**figures, **waits_of_dots(relay, sink, self.load, max(messages // 3, 1))}
+
+    def run(self, names, plan, directory, say):
+        sink, started, prepared, settings = self.sink(directory), {}, {}, {}
+        makers = self.relays(names, directory, sink)
+        results = {row: {} for row in [*([self.straight] if self.straight else []), *makers]}
+        try:
+            for row, make in makers.items():
+                say(f"{self.name}: starting {row}")
+                started[row] = make()
+                settings[row] = started[row].settings()
+                started[row].start()
+                prepared[row] = self.prepare(started[row], sink, plan)
+            for round_ in range(plan.rounds):
+                if self.straight:
+                    keep(results[self.straight], straight(sink, self.load, min(plan.most, self.load.most)))
+                for row, relay in started.items():
+                    say(f"{self.name}: round {round_ + 1} of {plan.rounds}, {row}")
+                    keep(results[row], self.turn(relay, sink, prepared[row]))
+            for relay in started.values():
+                relay.stop()
+                shutil.rmtree(relay.directory)
+            for row, make in makers.items() if self.syncs else []:
+                say(f"{self.name}: counting the disk flushes of {row}")
+                keep(results[row], {"syncs": count_syncs(make, sink, self.load, min(plan.traced, prepared[row]))})
+        except Failure as failure:
+            raise Failure(f"{self.name}: {failure}\n" + "\n".join(f"--- {row}\n{relay.log()}" for row, relay in started.items())) from None
+        finally:
+            for relay in started.values():
+                relay.stop()
+            sink.stop()
+        return results, settings
+
+
+def keep(figures, more):
+    for column, value in more.items():
+        figures.setdefault(column, []).append(value)
