@@ -38,12 +38,18 @@ class Child:
 
     def __init__(self, directory, name, command, **options):
         self.log_path = pathlib.Path(directory) / f"{name}.log"
+        self.before = self.log_path.stat().st_size if self.log_path.exists() else 0  # of earlier runs
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, stdin=subprocess.DEVNULL, **options)
         self.name = name
 
     def log(self):
         return self.log_path.read_text(errors="replace")
+
+    def log_of_this_run(self):
+        with open(self.log_path, "rb") as log:
+            log.seek(self.before)
+            return log.read().decode(errors="replace")
 
     def wait_for(self, text, seconds=20):
         def there():
@@ -85,11 +91,10 @@ retry {{ after 1s 1s 2s; then-every 2s; give-up 1h }}
 
     def start(self):
         self.child = Child(self.directory, "relay", [ADIEU, "serve", "-c", str(self.policy)])
-        before = self.child.log().count("event=listening")
-        wait_until("the relay", lambda: self.child.log().count("event=listening") > before or self._fail())
+        wait_until("the relay", lambda: "event=listening" in self.child.log_of_this_run() or self._fail())
 
     def _fail(self):
-        assert self.child.process.poll() is None, f"the relay ended:\n{self.child.log()}"
+        assert self.child.process.poll() is None, f"the relay ended:\n{self.child.log_of_this_run()}"
         return False
 
     def log(self):
@@ -117,6 +122,12 @@ class Sink:
 
     def messages(self):
         return [path.read_bytes() for path in sorted(self.mail.glob("*.eml"))]
+
+    def take(self, read):
+        """What `read` makes of each message; they are then gone."""
+        for path in list(self.mail.glob("*.eml")):
+            yield read(path.read_bytes())
+            path.unlink()
 
     def wait_for(self, count):
         wait_until(f"{count} messages in the sink", lambda: len(self.messages()) >= count)

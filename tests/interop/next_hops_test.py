@@ -152,24 +152,27 @@ def test_kill(directory, children):
     threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for round_ in range(int(os.environ.get("ADIEU_KILL_ROUNDS", "8"))):
+    arrived = set()
+
+    def missing():
+        arrived.update(sink.take(lambda message: next(row[9:] for row in message.split(b"\r\n", 12) if row.startswith(b"Subject: ")).decode()))
+        return set(acknowledged) - arrived
+
+    rounds = int(os.environ.get("ADIEU_KILL_ROUNDS", "8"))
+    for round_ in range(rounds):
         time.sleep(0.15 + (round_ % 7) * 0.03)
         relay.kill()
         relay.start()
+        missing()
     time.sleep(0.3)
     stop.set()
     for thread in threads:
         thread.join()
     assert len(acknowledged) > 20, len(acknowledged)
-
-    def missing():
-        subjects = {line.split(b": ")[1] for message in sink.messages() for line in message.split(b"\r\n", 12) if line.startswith(b"Subject: ")}
-        return [name for name in acknowledged if name.encode() not in subjects]
-
-    wait_until("everything acknowledged", lambda: not missing(), 60)
+    wait_until("everything acknowledged", lambda: not missing(), 120)
     wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout, 30)
     assert not list(pathlib.Path(directory, "spool", "data").iterdir()), "orphans"
-    print(f"        {len(acknowledged)} acknowledged, none lost")
+    print(f"        {rounds} kills, {len(acknowledged)} acknowledged, none lost")
 
 
 def test_postfix(directory, children):
