@@ -14,18 +14,42 @@ from .processes import Failure, Kept, free_port, listening, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE, SINK, CLIENT = "/usr/sbin/smtp-source", "/usr/sbin/smtp-sink", ROOT / "build/release/load_client"
+CEILING = ROOT / "build/release/ceiling_bench"
 KEPT = 1 << 40  # messages over each connection: as many as there are
 COUNTERS = re.compile(rb"mesg=\s*(\d+)")
 
 
-class Sink:
-    """smtp-sink with its counter in a file of memory, so that reading it costs the sink nothing."""
+class CountingSink:
+    """A next hop on `port` whose `count()` rises by `per_message` with each message."""
 
-    def __init__(self, directory, options=()):
+    per_message = 1
+
+    def wait_for(self, count, seconds):
+        """The moment at which it stood at `count`."""
+        def arrived():
+            self.must_live()
+            return time.monotonic() if self.count() >= count else None
+
+        try:
+            return wait_until(f"a count of {count} at the sink", arrived, seconds, pause=0.004)
+        except Failure as failure:
+            raise Failure(f"{failure}: it is {self.count()}") from None
+
+    def verify(self):
+        """Fails where the right count hides a wrong sum."""
+
+
+class Sink(CountingSink):
+    """smtp-sink, with its counter in a file of memory, so that reading it costs the sink nothing."""
+
+    def __init__(self):
         self.port = free_port()
         self.counter = pathlib.Path("/dev/shm", f"adieu-bench-{os.getpid()}-{self.port}")
-        self.kept = Kept("smtp-sink", [SINK, "-c", "-m", "2000", "-u", "nobody", *options, f"127.0.0.1:{self.port}", "1000"], self.counter)
-        wait_until("smtp-sink", lambda: self.kept.must_live() or listening(self.port))
+        self.kept = Kept("smtp-sink", [SINK, "-c", "-m", "2000", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"], self.counter)
+        wait_until("smtp-sink", lambda: self.must_live() or listening(self.port))
+
+    def must_live(self):
+        self.kept.must_live()
 
     def count(self):
         """Messages so far: the last `mesg=` it has written."""
@@ -33,17 +57,6 @@ class Sink:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 200))
             found = COUNTERS.findall(file.read())
         return int(found[-1]) if found else 0
-
-    def wait_for(self, count, seconds):
-        """The moment at which message `count` had come."""
-        def arrived():
-            self.kept.must_live()
-            return time.monotonic() if self.count() >= count else None
-
-        try:
-            return wait_until(f"message {count}", arrived, seconds, pause=0.004)
-        except Failure as failure:
-            raise Failure(f"{failure}: {self.count()} came") from None
 
     def cpu(self):
         return self.kept.cpu()
@@ -61,6 +74,7 @@ class Load:
     sessions: int = 50
     per_session: int = 1
     recipients: int = 1
+    domain: str = "example.net"
     tls: bool = False
     certificate: str = "p256"
     most: int = 30000  # messages in one turn
@@ -98,7 +112,7 @@ def run(command, timeout, **options):
 def source(port, load, messages):
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     run([SOURCE, "-s", load.sessions, "-l", load.size, "-m", messages, *(["-d"] if load.per_session == KEPT else []),
-         "-r", load.recipients, "-f", "a@example.org", "-t", "b@example.net", f"127.0.0.1:{port}"], load.timeout)
+         "-r", load.recipients, "-f", "a@example.org", "-t", f"b@{load.domain}", f"127.0.0.1:{port}"], load.timeout)
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return Sent(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 

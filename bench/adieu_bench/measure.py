@@ -16,9 +16,10 @@ SETTLE = 0.5  # seconds in which one message too many would still come, and the 
 def account(relay, sink, before, messages):
     """Fails unless exactly `messages` arrived, and none beyond them."""
     time.sleep(SETTLE)
-    arrived = sink.count() - before
+    arrived = (sink.count() - before) / sink.per_message
     if arrived != messages:
-        raise Failure(f"{relay.name}: {messages} were accepted, {arrived} arrived")
+        raise Failure(f"{relay.name}: {messages} were accepted, {arrived:g} arrived")
+    sink.verify()
 
 
 def turn(relay, sink, load, messages, send=loads.send):
@@ -27,7 +28,7 @@ def turn(relay, sink, load, messages, send=loads.send):
     began = time.monotonic()
     with PeakMemory(relay.kept) as memory:
         sent = send(relay.port, load, messages)
-        delivered = sink.wait_for(before + messages, load.timeout) - began
+        delivered = sink.wait_for(before + messages * sink.per_message, load.timeout) - began
     account(relay, sink, before, messages)
     return {
         "messages": messages,

@@ -3,7 +3,7 @@ import pathlib
 import shutil
 import subprocess
 
-from .relays import Relay
+from .relays import DOWN, Relay
 
 POSTFIX_SERVICES = ("pickup cleanup qmgr tlsmgr rewrite bounce defer trace verify flush proxymap smtp relay showq error retry discard local virtual "
                     "anvil scache").split()
@@ -19,6 +19,7 @@ class Postfix(Relay):
         for name in ("etc", "spool", "data"):
             (self.base / name).mkdir()
         shutil.chown(self.base / "data", "postfix")
+        down = f"transport_maps = inline:{{ {DOWN}=smtp:[127.0.0.1]:{self.down_port} }}\n" if self.down_port else ""
         (self.base / "etc" / "main.cf").write_text(f"""compatibility_level = 3.6
 queue_directory = {self.base}/spool
 data_directory = {self.base}/data
@@ -33,7 +34,7 @@ mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
-relayhost = [127.0.0.1]:{self.sink_port}
+{down}relayhost = [127.0.0.1]:{self.sink_port}
 smtpd_recipient_restrictions = permit_mynetworks, reject
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {self.chain}

@@ -11,14 +11,15 @@ from .processes import Failure, Kept, free_port, listening, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ADIEU = pathlib.Path(os.environ.get("ADIEU", ROOT / "build/release/adieu")).resolve()
-CURVES = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"]}
+DOWN = "down.example"
+KINDS = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"]}
 
 
 def certificate(directory, kind):
     """(chain, key): a self-signed certificate of that kind, made once."""
     chain, key = directory / f"{kind}.chain.pem", directory / f"{kind}.key.pem"
     if not key.exists():
-        subprocess.run(["openssl", "req", "-x509", "-newkey", *CURVES[kind], "-nodes", "-days", "2", "-subj", "/CN=relay.example.org",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *KINDS[kind], "-nodes", "-days", "2", "-subj", "/CN=relay.example.org",
                         "-addext", "subjectAltName=DNS:relay.example.org", "-keyout", str(key), "-out", str(chain)],
                        check=True, capture_output=True)
         key.chmod(0o644)  # the relays read it as different users; it is worth nothing
@@ -30,11 +31,14 @@ class Relay:
 
     name = ""
     keeps_running = True  # the command stays in the foreground
+    holds = 90  # connections at once, of which some are left for others: the peers' default is 100
+    backlog = 10000  # messages queued for a next hop that is down; the peers would take minutes for more
 
-    def __init__(self, directory, sink_port, kind="p256", tune=None):
-        self.directory = directory / self.name
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.sink_port, self.port, self.tune = sink_port, free_port(), dict(tune or {})
+    def __init__(self, directory, sink_port, kind="p256", row=None, loops=None, cpus=None, down_port=None):
+        """`row` names its directory where one product runs twice; `cpus` are those it is pinned to; mail for DOWN goes to `down_port`."""
+        self.directory = directory / (row or self.name).replace(" ", "-")
+        self.directory.mkdir(parents=True)
+        self.sink_port, self.port, self.loops, self.cpus, self.down_port = sink_port, free_port(), loops, cpus, down_port
         self.chain, self.key = certificate(directory, kind)
         self.kept = None
         self.prepare()
@@ -53,7 +57,8 @@ class Relay:
 
     def start(self, prefix=()):
         """Starts it, behind the words of `prefix` (strace and its options), and waits until it listens."""
-        self.kept = Kept(self.name, [*prefix, *self.command()], self.directory / "output.log", self.environment())
+        pinned = ["taskset", "-c", self.cpus] if self.cpus else []
+        self.kept = Kept(self.name, [*pinned, *prefix, *self.command()], self.directory / "output.log", self.environment())
         wait_until(f"{self.name} to listen", lambda: (self.keeps_running and self.kept.must_live()) or listening(self.port))
 
     def stop(self):
@@ -67,12 +72,18 @@ class Relay:
 
 class Adieu(Relay):
     name = "adieu"
+    holds = 10000
+    backlog = 100000
 
     def prepare(self):
         if not ADIEU.exists():
             raise Failure(f"{ADIEU} is not built")
         self.policy = self.directory / "adieu.conf"
-        loops = f"loops {self.tune['loops']}\n" if "loops" in self.tune else ""
+        loops = f"loops {self.loops}\n" if self.loops else ""
+        down = f"""domains down {DOWN}
+next-hop down {{ host 127.0.0.1:{self.down_port}; tls off }}
+relay from network local to domains down via down
+""" if self.down_port else ""
         self.policy.write_text(f"""hostname relay.example.org
 {loops}spool rocksdb {self.directory}/spool
 control-socket {self.directory}/control
@@ -80,7 +91,7 @@ certificate default {{ chain {self.chain}; key {self.key} }}
 listen 127.0.0.1:{self.port} {{ tls optional }}
 network local 127.0.0.0/8
 next-hop sink {{ host 127.0.0.1:{self.sink_port}; tls off }}
-relay from network local to any via sink
+{down}relay from network local to any via sink
 limits {{ connections 20000; connections-per-address 20000; transactions 1000000 }}
 """)
 

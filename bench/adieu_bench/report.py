@@ -11,6 +11,13 @@ COLUMNS = [  # key, head, decimals, whether more is better
     ("bytes", "written B/msg", 0, False),
     ("p50", "p50 ms", 2, False),
     ("p99", "p99 ms", 2, False),
+    ("held", "held", 0, None),
+    ("opened", "opened/s", 0, True),
+    ("each", "KiB each", 1, False),
+    ("queued", "queued", 0, None),
+    ("without", "without/s", 0, None),
+    ("unchanged", "with/without", 2, None),
+    ("rate", "a second", 0, None),
     ("client_share", "client CPU %", 0, None),
 ]
 

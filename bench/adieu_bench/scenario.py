@@ -30,8 +30,8 @@ class Throughput:
     def __init__(self, name, title, load=loads.Load()):
         self.name, self.title, self.load = name, title, load
 
-    def sink(self, directory):
-        return loads.Sink(directory)
+    def sink(self):
+        return loads.Sink()
 
     def relays(self, names, directory, sink):
         """{row of the table: a function that makes the relay}."""
@@ -46,7 +46,7 @@ class Throughput:
         return figures if "p50" in figures else {**figures, **waits_of_dots(relay, sink, self.load, max(messages // 3, 1))}
 
     def run(self, names, plan, directory, say):
-        sink, started, prepared, settings = self.sink(directory), {}, {}, {}
+        sink, started, prepared, settings = self.sink(), {}, {}, {}
         makers = self.relays(names, directory, sink)
         results = {row: {} for row in [*([self.straight] if self.straight else []), *makers]}
         try:
