@@ -17,6 +17,15 @@ smtp::Outcome unreachable(const Candidate& candidate, const std::string& why) {
   return outcome;
 }
 
+/// Whether one of the relay's own listeners is there. `local`: our end of a connection to it, which has the same address on one machine.
+bool is_ours(const std::vector<Endpoint>& own, const Endpoint& remote, const std::optional<IpAddress>& local) {
+  return std::any_of(own.begin(), own.end(), [&](const Endpoint& listener) {
+    if (listener.port != remote.port) return false;
+    const bool wildcard = listener.address == IpAddress::v4({}) || listener.address == IpAddress::v6({});
+    return listener.address == remote.address || (wildcard && local == remote.address);
+  });
+}
+
 }  // namespace
 
 Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool,
@@ -51,6 +60,10 @@ void Outbound::start() {
 
 void Outbound::try_candidate() {
   const Candidate& candidate = candidates_[at_];
+  if (is_ours(profile_.own, candidate.endpoint, std::nullopt)) {
+    refuse_loop();
+    return;
+  }
   auto socket = uv::connect_tcp(candidate.endpoint);
   if (!socket) {
     try_next(unreachable(candidate, socket.error().message));
@@ -67,6 +80,11 @@ void Outbound::on_connected() {
   if (const auto error = uv::connect_error(connecting_)) {
     connecting_ = uv::Descriptor();
     try_next(unreachable(candidates_[at_], error->message));
+    return;
+  }
+  const auto local = uv::local_endpoint(connecting_);
+  if (local && is_ours(profile_.own, candidates_[at_].endpoint, local->address)) {
+    refuse_loop();
     return;
   }
   connection_profile_ = profile_.connection;
@@ -90,10 +108,21 @@ void Outbound::try_next(smtp::Outcome failure) {
   // A refusal for good is the next hop's word; the other addresses are for those that cannot be reached or say "later".
   if (failure.fate != smtp::Fate::failed && at_ + 1 < candidates_.size()) {
     ++at_;
+    last_failure_ = std::move(failure);
     try_candidate();
     return;
   }
   owner_.on_closed(*this, failure);  // destroys this
+}
+
+/// Those behind this one are no better (RFC 5321 section 5.1); those before it may be back later.
+void Outbound::refuse_loop() {
+  end_connection();
+  smtp::Outcome loop;
+  loop.fate = smtp::Fate::failed;
+  loop.status = {5, 4, 6};
+  loop.detail = candidates_[at_].text() + " is this relay itself: mail loops back";
+  owner_.on_closed(*this, last_failure_ ? last_failure_ : loop);  // destroys this
 }
 
 void Outbound::end_connection() {

@@ -28,6 +28,7 @@ struct OutboundProfile {
   smtp::ClientConnectionProfile connection;        // `channels` is made for each host, see below
   bool plaintext_after_tls_failure = false;        // opportunistic
   Duration connect_timeout{};
+  std::vector<Endpoint> own;                       // where the relay itself listens: mail sent there would come back
   /// Makes TLS channels for a host; null where TLS is off.
   std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& host)> channels;
 };
@@ -71,6 +72,7 @@ class Outbound {
   void try_candidate();
   void try_next(smtp::Outcome failure);
   void on_connected();
+  void refuse_loop();
   void work();
   void supply(std::size_t octets);
   void log_layer_ends();
@@ -84,6 +86,7 @@ class Outbound {
   Log& log_;
 
   std::size_t at_ = 0;
+  std::optional<smtp::Outcome> last_failure_;
   bool plaintext_only_ = false;         // this candidate, after its TLS failed
   bool was_ready_ = false;
   bool working_ = false;

@@ -107,6 +107,7 @@ Result<> Relay::prepare_next_hops() {
     OutboundProfile& outbound = profile.outbound;
     outbound.next_hop = policy.name;
     outbound.connect_timeout = policy.connect_timeout;
+    for (const config::Listener& listener : config_.listeners) outbound.own.push_back(listener.endpoint);
     outbound.plaintext_after_tls_failure = policy.tls == config::NextHopTls::opportunistic;
     smtp::ClientConnectionProfile& connection = outbound.connection;
     connection.session.hostname = config_.hostname;

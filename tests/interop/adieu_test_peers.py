@@ -113,11 +113,44 @@ retry {{ after 1s 1s 2s; then-every 2s; give-up 1h }}
         self.child.stop(signal.SIGKILL)
 
 
-class Sink:
-    def __init__(self, directory):
+class Nsd:
+    """Debian's nsd, serving example.net."""
+
+    def __init__(self, directory, records):
         self.port = free_port()
-        self.mail = pathlib.Path(directory) / "sink"
-        self.child = Child(directory, "sink", [ADIEU, "sink", f"127.0.0.1:{self.port}", str(self.mail)])
+        base = pathlib.Path(directory)
+        (base / "zone").write_text(f"$ORIGIN example.net.\n$TTL 60\n@ SOA ns hostmaster 1 3600 900 86400 60\n@ NS ns\nns A 127.0.0.1\n{records}\n")
+        (base / "nsd.conf").write_text(
+            f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  port: {self.port}
+  username: ""
+  chroot: ""
+  zonesdir: "{base}"
+  pidfile: ""
+  database: ""
+  xfrdfile: "{base}/xfrd"
+  zonelistfile: "{base}/zones"
+  server-count: 1
+remote-control:
+  control-enable: no
+zone:
+  name: example.net
+  zonefile: zone
+"""
+        )
+        self.child = Child(directory, "nsd", ["/usr/sbin/nsd", "-d", "-c", str(base / "nsd.conf")])
+        self.child.wait_for("nsd started")
+
+    def stop(self):
+        return self.child.stop()
+
+
+class Sink:
+    def __init__(self, directory, endpoint=None, name="sink"):
+        self.port = int(endpoint.rsplit(":", 1)[1]) if endpoint else free_port()
+        self.mail = pathlib.Path(directory) / name
+        self.child = Child(directory, name, [ADIEU, "sink", endpoint or f"127.0.0.1:{self.port}", str(self.mail)])
         self.child.wait_for("event=listening")
 
     def messages(self):
