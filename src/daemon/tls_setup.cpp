@@ -20,7 +20,9 @@ Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::
       log.write(LogLevel::warning, LogLine("certificate").field("warning", warning));
     }
   }
-  auto credentials = gnutls::make_server_credentials(files, config.tls.priority, config.tls.session_tickets);
+  // A ticket that was given cannot be taken back when its session breaks: who wants that gives none (R13).
+  const bool tickets = config.tls.session_tickets && listener.closure.resume_after_truncation;
+  auto credentials = gnutls::make_server_credentials(files, config.tls.priority, tickets);
   if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("listener " + listener.endpoint.text()));
   return std::make_unique<gnutls::ServerChannels>(std::move(*credentials));
 }
@@ -30,8 +32,9 @@ Result<std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& hos
   const bool verify = next_hop.tls == config::NextHopTls::verify;
   auto credentials = gnutls::make_client_credentials(config.tls.priority, verify);
   if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("next-hop " + next_hop.name));
-  return [credentials = std::move(*credentials), verify](const std::string& host) {
-    return std::make_unique<gnutls::ClientChannels>(credentials, host, verify);
+  auto tickets = config.tls.session_tickets ? std::make_shared<gnutls::Tickets>() : nullptr;
+  return [credentials = std::move(*credentials), verify, tickets = std::move(tickets)](const std::string& host) {
+    return std::make_unique<gnutls::ClientChannels>(credentials, host, verify, tickets);
   };
 }
 

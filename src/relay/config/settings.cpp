@@ -53,7 +53,7 @@ constexpr std::array kSettings = {
     Setting{"closure", "close-notify-timeout", duration, "5s", "", "how long to wait for the peer's close_notify after ours"},
     Setting{"closure", "duplicate-window", duration, "4h", "", "for how long a message whose 250 was lost is recognised when it comes again", false},
     Setting{"closure", "alarm", choice, "unusual", "unusual | always | never", "when truncation raises an alarm", false},
-    Setting{"closure", "resume-after-truncation", boolean, "yes", "", "whether a session that was cut may be resumed", false},
+    Setting{"closure", "resume-after-truncation", boolean, "yes", "", "whether a TLS session that was cut may be resumed; no: none is"},
 
     Setting{"listen", "tls", choice, "off", "off | optional | required | implicit", "STARTTLS not offered, offered, demanded; or TLS from the first octet"},
     Setting{"listen", "certificate", names, "", "", "the certificates to offer, the first where SNI matches none; none given: all of the file"},
