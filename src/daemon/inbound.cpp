@@ -6,8 +6,8 @@
 
 namespace adieu::daemon {
 
-Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const smtp::ServerConnectionProfile& profile, const std::string& listener,
-                 MailHandler& handler, Log& log, std::function<void()> on_end)
+Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Log& log,
+                 std::function<void()> on_end)
     : loop_(loop),
       peer_(accepted.peer),
       listener_(listener),
@@ -24,7 +24,7 @@ Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const smtp::ServerConnec
                connection_.expire(loop_.now());
                work();
              }),
-      connection_(profile, loop.now()) {}
+      connection_(listener.connection, loop.now()) {}
 
 Inbound::~Inbound() = default;
 
@@ -79,7 +79,7 @@ void Inbound::answer(smtp::AskedQuestion asked) {
 
 void Inbound::log_layer_ends() {
   for (tls::LayerEnd& end : connection_.take_layer_ends()) {
-    const observe::ClosureRecord record{observe::Role::server, std::move(end), peer_, listener_, {}};
+    const observe::ClosureRecord record{observe::Role::server, std::move(end), peer_, listener_.name, {}};
     log_.write(record.level(), record.end.secure ? record.line() : observe::disconnect(record));
   }
 }

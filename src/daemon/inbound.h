@@ -13,10 +13,18 @@
 
 namespace adieu::daemon {
 
+/// One `listen` of the policy file, shared by all loops; outlives them.
+struct ListenerProfile {
+  std::string name;                                 // its endpoint, as text
+  smtp::ServerConnectionProfile connection;
+  std::unique_ptr<tls::ChannelFactory> channels;
+  Duration duplicate_window{};                      // R12; 0: none
+};
+
 /// The client of a connection as it stands at the moment of a question.
 struct Client {
   Endpoint endpoint;
-  const std::string& listener;          // its endpoint, as text
+  const ListenerProfile& listener;
   const smtp::ClientName& name;
   const tls::ChannelInfo* tls;          // null in plaintext
 };
@@ -32,8 +40,8 @@ class MailHandler {
 class Inbound {
  public:
   /// `on_end` is called once, last; the owner destroys this in it or later.
-  Inbound(uv::Loop& loop, uv::Accepted accepted, const smtp::ServerConnectionProfile& profile, const std::string& listener,
-          MailHandler& handler, Log& log, std::function<void()> on_end);
+  Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Log& log,
+          std::function<void()> on_end);
   ~Inbound();
   Inbound(const Inbound&) = delete;
   Inbound& operator=(const Inbound&) = delete;
@@ -48,7 +56,7 @@ class Inbound {
 
   uv::Loop& loop_;
   const Endpoint peer_;
-  const std::string& listener_;
+  const ListenerProfile& listener_;
   MailHandler& handler_;
   Log& log_;
   std::function<void()> on_end_;

@@ -62,8 +62,7 @@ void Listening::admit(uv::Accepted accepted) {
     return;
   }
   const std::uint64_t id = ++last_id_;
-  auto inbound = std::make_unique<Inbound>(loop_, std::move(accepted), profile_.connection, profile_.name, handler_, log_,
-                                           [this, id] { end(id); });
+  auto inbound = std::make_unique<Inbound>(loop_, std::move(accepted), profile_, handler_, log_, [this, id] { end(id); });
   Inbound& started = *inbound;
   inbound_.emplace(id, Entry{address, std::move(inbound)});
   started.start();

@@ -11,13 +11,6 @@
 
 namespace adieu::daemon {
 
-/// One `listen` of the policy file, shared by all loops; outlives them.
-struct ListenerProfile {
-  std::string name;                                 // its endpoint, as text
-  smtp::ServerConnectionProfile connection;
-  std::unique_ptr<tls::ChannelFactory> channels;
-};
-
 class Listening {
  public:
   /// `on_idle` is called after `shut_down` when the last connection has ended.

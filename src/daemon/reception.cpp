@@ -8,6 +8,7 @@
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
+#include "io/gnutls/digest.h"
 
 namespace adieu::daemon {
 namespace {
@@ -22,11 +23,25 @@ std::string client_text(const Client& client) {
 /// The session's mail transaction, in the spool. Destroying it destroys the spool's, which rolls back or revokes.
 class SpooledTransaction final : public smtp::Transaction {
  public:
-  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored)
-      : shared_(shared), stored_(std::move(stored)) {}
-  ~SpooledTransaction() override { release_memory(); }
+  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored, Duration window)
+      : shared_(shared), stored_(std::move(stored)), window_(window) {
+    if (window != Duration(0)) digest_.emplace();
+  }
+  ~SpooledTransaction() override {
+    release_memory();
+    if (again_ && !said_again_) shared_.note_unconfirmed(std::move(*again_));
+  }
 
-  void acknowledge() noexcept override { shared_.accept(stored_->acknowledge()); }
+  void acknowledge() noexcept override {
+    said_again_ = true;
+    if (again_) return;  // nothing was stored this time
+    spool::Transaction::Kept kept = stored_->acknowledge();
+    acknowledged_ = {kept.head->fingerprint, kept.head->id, kept.head->arrived + window_};
+    shared_.accept(std::move(kept));
+  }
+  void unconfirmed() noexcept override {
+    if (window_ != Duration(0)) shared_.note_unconfirmed(again_ ? *again_ : acknowledged_);
+  }
 
   bool take_memory(std::size_t octets) {
     const std::uint64_t limit = shared_.config.limits.transaction_memory;
@@ -42,6 +57,20 @@ class SpooledTransaction final : public smtp::Transaction {
     memory_ = 0;
   }
 
+  /// R12. The fingerprint of what was said since MAIL; ends the digest.
+  std::string fingerprint(const IpAddress& client) {
+    const std::string mail_data = digest_->finish();
+    digest_->update(mail_data).update(client.text()).update("\n").update(head.reverse_path.text());
+    for (const spool::Recipient& recipient : head.recipients) digest_->update("\n").update(recipient.forward_path.text());
+    return digest_->finish();
+  }
+  void digest(Octets mail_data) {
+    if (digest_) digest_->update(mail_data);
+  }
+  /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
+  void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
+  bool keeps_window() const { return window_ != Duration(0); }
+
   spool::Transaction& stored() { return *stored_; }
   spool::MessageHead head;
 
@@ -49,6 +78,11 @@ class SpooledTransaction final : public smtp::Transaction {
   Reception::Shared& shared_;
   std::unique_ptr<spool::Transaction> stored_;
   std::uint64_t memory_ = 0;
+  Duration window_;
+  std::optional<gnutls::Digest> digest_;
+  spool::Unconfirmed acknowledged_;
+  std::optional<spool::Unconfirmed> again_;
+  bool said_again_ = false;
 };
 
 /// The sessions of the relay are given SpooledTransactions and nothing else.
@@ -60,12 +94,31 @@ smtp::Reply reply_of(const Error& error) {
   return error.kind == ErrorKind::no_space ? smtp::reply::insufficient_storage() : smtp::reply::local_error();
 }
 
+void Reception::Shared::note_unconfirmed(spool::Unconfirmed message) {
+  spool.remember(message);
+  for (const std::string& fingerprint : duplicates.note(std::move(message), wall_now())) spool.forget(fingerprint);
+}
+
+Result<> Reception::Shared::recall() {
+  auto recalled = spool.recall();
+  if (!recalled) return tl::unexpected<Error>(std::move(recalled.error()));
+  last_run_ended_in_order = recalled->ended_in_order;
+  for (spool::Unconfirmed& message : recalled->unconfirmed) {
+    for (const std::string& fingerprint : duplicates.note(std::move(message), wall_now())) spool.forget(fingerprint);
+  }
+  return {};
+}
+
+void Reception::Shared::found(const spool::MessageHead& head) {
+  if (last_run_ended_in_order || head.fingerprint.empty()) return;
+  note_unconfirmed({head.fingerprint, head.id, head.arrived + config.closure.duplicate_window});
+}
+
 std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) {
   if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) return begin(client, std::move(*mail));
   if (auto* to = std::get_if<smtp::RecipientQuestion>(&question)) return smtp::RecipientAnswer{recipient(client, std::move(*to))};
   if (auto* data = std::get_if<smtp::AppendQuestion>(&question)) return append(std::move(*data), std::move(later));
-  commit(client, std::get<smtp::CommitQuestion>(question), std::move(later));
-  return std::nullopt;
+  return commit(client, std::get<smtp::CommitQuestion>(question), std::move(later));
 }
 
 smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion question) {
@@ -75,7 +128,7 @@ smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion quest
     log_refusal(client, "MAIL", question.reverse_path, reply);
     return reply;
   }
-  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored));
+  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored), client.listener.duplicate_window);
   transaction->head.reverse_path = std::move(question.reverse_path);
   transaction->head.body = question.body;
   return transaction;
@@ -97,6 +150,7 @@ smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion q
 std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later) {
   SpooledTransaction& transaction = spooled(question.transaction);
   if (!transaction.take_memory(question.mail_data.size())) return smtp::AppendAnswer{smtp::reply::insufficient_storage()};
+  transaction.digest(question.mail_data);
   const bool stored = transaction.stored().append(
       std::move(question.mail_data), [this, later = std::move(later), &transaction](Result<> done) {
         transaction.release_memory();
@@ -111,10 +165,20 @@ std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std
   return smtp::AppendAnswer{};
 }
 
-void Reception::commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later) {
+std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later) {
   SpooledTransaction& transaction = spooled(question.transaction);
   spool::MessageHead& head = transaction.head;
   head.arrived = wall_now();
+  if (transaction.keeps_window()) {
+    head.fingerprint = transaction.fingerprint(client.endpoint.address);
+    if (auto before = shared_.duplicates.take(head.fingerprint, head.arrived)) {
+      shared_.spool.forget(head.fingerprint);
+      shared_.log.write(LogLevel::info, LogLine("duplicate").field("queue-id", before->id.text()).field("client", client_text(client)));
+      const spool::MessageId id = before->id;
+      transaction.say_again(std::move(*before));
+      return smtp::CommitAnswer{smtp::reply::queued(id.text())};
+    }
+  }
   head.client = client_text(client);
   head.size = question.size;
   const spool::MessageId id = transaction.stored().id();
@@ -140,6 +204,7 @@ void Reception::commit(const Client& client, smtp::CommitQuestion question, std:
     shared_.log.write(LogLevel::info, queued);
     later(smtp::CommitAnswer{smtp::reply::queued(id.text())});
   });
+  return std::nullopt;
 }
 
 void Reception::log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply) {

@@ -7,6 +7,7 @@
 
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/config/config.h"
+#include "adieu/relay/spool/duplicate_window.h"
 #include "adieu/relay/spool/spool.h"
 #include "daemon/inbound.h"
 
@@ -25,6 +26,15 @@ class Reception final : public MailHandler {
     Log& log;
     std::function<void(spool::Transaction::Kept)> accept;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
+    spool::DuplicateWindow duplicates = spool::DuplicateWindow();
+
+    /// R12: the message's 2xx may not have arrived.
+    void note_unconfirmed(spool::Unconfirmed message);
+    /// What the spool remembers of the time before this run.
+    Result<> recall();
+    /// A message of an earlier run, at its start: where that one did not end in order, the client may not have its 250.
+    void found(const spool::MessageHead& head);
+    bool last_run_ended_in_order = true;
   };
 
   Reception(Shared& shared, uv::Loop& loop) : shared_(shared), loop_(loop) {}
@@ -35,7 +45,7 @@ class Reception final : public MailHandler {
   smtp::MailAnswer begin(const Client& client, smtp::MailQuestion question);
   smtp::Reply recipient(const Client& client, smtp::RecipientQuestion question);
   std::optional<smtp::Answer> append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later);
-  void commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later);
+  std::optional<smtp::Answer> commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later);
   void log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply);
 
   Shared& shared_;

@@ -60,6 +60,7 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
   relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, accept});
   relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->next_hops_, accept});
+  if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   for (std::size_t i = 0; i < relay->loops_; ++i) {
     auto shard = Shard::open(*relay->reception_, *relay->delivery_);
     if (!shard) return tl::unexpected<Error>(shard.error());
@@ -81,6 +82,7 @@ Result<> Relay::bind() {
     connection.session.hostname = config_.hostname;
     connection.session.limits = config_.limits.session;
     connection.session.bare_newlines = config_.bare_newlines;
+    profile->duplicate_window = listener.closure.duplicate_window;
     connection.tls = to_session(listener.tls);
     connection.channels = profile->channels.get();
     connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
@@ -180,7 +182,10 @@ void Relay::take_up(spool::MessageId after) {
     }
     if (stored->empty()) return;
     const spool::MessageId last = stored->back().head->id;
-    for (spool::Stored& message : *stored) accept({std::move(message.head), nullptr});
+    for (spool::Stored& message : *stored) {
+      reception_->found(*message.head);
+      accept({std::move(message.head), nullptr});
+    }
     take_up(last);
   });
 }

@@ -130,6 +130,24 @@ void MemorySpool::settle(spool::Settlement settlement, Executor& executor, spool
   executor.post([stored = std::move(stored), done = std::move(done)]() mutable { done(std::move(stored)); });
 }
 
+void MemorySpool::remember(const spool::Unconfirmed& message) {
+  const std::lock_guard lock(mutex_);
+  unconfirmed_[message.fingerprint] = message;
+}
+
+void MemorySpool::forget(const std::string& fingerprint) {
+  const std::lock_guard lock(mutex_);
+  unconfirmed_.erase(fingerprint);
+}
+
+Result<spool::Spool::Recalled> MemorySpool::recall() {
+  const std::lock_guard lock(mutex_);
+  Recalled recalled;
+  for (const auto& [fingerprint, message] : unconfirmed_) recalled.unconfirmed.push_back(message);
+  std::sort(recalled.unconfirmed.begin(), recalled.unconfirmed.end(), [](const auto& left, const auto& right) { return left.until < right.until; });
+  return recalled;
+}
+
 void MemorySpool::fail(SpoolOperation operation, std::size_t nth, Error error) {
   const std::lock_guard lock(mutex_);
   faults_[static_cast<std::size_t>(operation)] = {nth, std::move(error)};

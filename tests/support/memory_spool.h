@@ -28,6 +28,10 @@ class MemorySpool final : public spool::Spool {
   void settle(spool::Settlement settlement, Executor& executor,
               spool::Done<std::vector<spool::Transaction::Kept>> done) override;
 
+  void remember(const spool::Unconfirmed& message) override;
+  void forget(const std::string& fingerprint) override;
+  Result<Recalled> recall() override;
+
   /// The `nth` operation of that kind from now on (1: the next) fails with `error`, once.
   void fail(SpoolOperation operation, std::size_t nth, Error error);
   /// As if the relay had ended and begun again: nobody holds a claim. Transactions must be gone.
@@ -56,6 +60,7 @@ class MemorySpool final : public spool::Spool {
   mutable std::mutex mutex_;
   std::map<spool::MessageId, Message> messages_;  // guarded by mutex_, as are those below
   std::array<Fault, 6> faults_;
+  std::map<std::string, spool::Unconfirmed> unconfirmed_;
   std::uint64_t last_id_ = 0;
 };
 

@@ -83,6 +83,27 @@ TEST_P(SpoolContract, R11_what_was_acknowledged_is_there_after_a_restart_octet_b
   }
 }
 
+TEST_P(SpoolContract, R12_fingerprints_are_known_after_a_restart_until_they_are_forgotten) {
+  const spool::Unconfirmed early{std::string(32, 'z'), {7}, WallTime(Duration(1000))};
+  const spool::Unconfirmed late{std::string(31, 'a') + '\0', {9}, WallTime(Duration(2000))};
+  under_test->spool().remember(late);
+  under_test->spool().remember(early);
+  spool::MessageHead head = head_to({"to"});
+  head.fingerprint = late.fingerprint;
+  store("mail data", head);
+  restart();
+  const auto recalled = under_test->spool().recall();
+  ASSERT_TRUE(recalled);
+  EXPECT_TRUE(recalled->ended_in_order);
+  EXPECT_EQ(recalled->unconfirmed, (std::vector{early, late}));
+  const auto stored = session->claim();
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_EQ(stored[0].head->fingerprint, late.fingerprint);
+  under_test->spool().forget(late.fingerprint);
+  restart();
+  EXPECT_EQ(under_test->spool().recall()->unconfirmed, std::vector{early});
+}
+
 TEST_P(SpoolContract, what_is_acknowledged_comes_back_with_its_mail_data_while_it_is_small) {
   for (const std::size_t size : sizes()) {
     const auto kept = store(mail_data_of(size, 1));

@@ -33,6 +33,9 @@ class RocksSpool final : public spool::Spool {
             spool::Done<std::string> done) override;
   void settle(spool::Settlement settlement, Executor& executor,
               spool::Done<std::vector<spool::Transaction::Kept>> done) override;
+  void remember(const spool::Unconfirmed& message) override;
+  void forget(const std::string& fingerprint) override;
+  Result<Recalled> recall() override;
 
  private:
   Result<std::vector<spool::Stored>> claim_now(MessageId after, std::size_t limit);
@@ -71,6 +74,35 @@ Result<std::vector<spool::Stored>> RocksSpool::claim_now(MessageId after, std::s
   // What was claimed before the failure is handed over; whoever asks for more meets it again.
   if (!messages->status().ok() && all.empty()) return tl::unexpected<Error>(to_error(messages->status(), "stored messages"));
   return all;
+}
+
+void RocksSpool::remember(const spool::Unconfirmed& message) {
+  Change change;
+  change.write = [key = kFingerprint + message.fingerprint, value = spool::encode(message)](::rocksdb::WriteBatch& batch) { batch.Put(key, value); };
+  store_.committer().submit(std::move(change));
+}
+
+void RocksSpool::forget(const std::string& fingerprint) {
+  Change change;
+  change.write = [key = kFingerprint + fingerprint](::rocksdb::WriteBatch& batch) { batch.Delete(key); };
+  store_.committer().submit(std::move(change));
+}
+
+Result<spool::Spool::Recalled> RocksSpool::recall() {
+  Recalled recalled;
+  recalled.ended_in_order = store_.ended_in_order();
+  const std::unique_ptr<::rocksdb::Iterator> all(store_.db().NewIterator({}));
+  for (all->Seek(std::string(1, kFingerprint)); all->Valid() && view(all->key()).starts_with(kFingerprint); all->Next()) {
+    const Octets fingerprint = view(all->key()).substr(1);
+    if (auto message = spool::decode_unconfirmed(fingerprint, view(all->value()))) {
+      recalled.unconfirmed.push_back(std::move(*message));
+    } else {
+      forget(std::string(fingerprint));
+    }
+  }
+  if (!all->status().ok()) return tl::unexpected<Error>(to_error(all->status(), "fingerprints"));
+  std::sort(recalled.unconfirmed.begin(), recalled.unconfirmed.end(), [](const auto& left, const auto& right) { return left.until < right.until; });
+  return recalled;
 }
 
 /// The head with what attempts have changed since.

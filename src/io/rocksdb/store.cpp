@@ -41,7 +41,8 @@ Store::~Store() {
   if (!db_) return;
   // A log that failed must not be synced again: RocksDB asserts that nobody does, and Debian's is built with its assertions.
   if (committer_ && !committer_->trouble()) {
-    const ::rocksdb::Status synced = db_->SyncWAL();
+    ::rocksdb::Status synced = db_->Put({}, ::rocksdb::Slice(kInOrderKey), ::rocksdb::Slice());
+    if (synced.ok()) synced = db_->SyncWAL();
     if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
   }
   db_->Close();
@@ -100,7 +101,15 @@ Result<> Store::check_version() {
     return {};
   }
   if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
-  if (version == kVersion) return {};
+  if (version == kVersion) {
+    std::string mark;
+    ended_in_order_ = db_->Get({}, ::rocksdb::Slice(kInOrderKey), &mark).ok();
+    // The next sync takes this along, before anything is acknowledged.
+    if (const ::rocksdb::Status begun = db_->Delete({}, ::rocksdb::Slice(kInOrderKey)); !begun.ok()) {
+      return tl::unexpected<Error>(to_error(begun, "spool"));
+    }
+    return {};
+  }
   return failure(ErrorKind::invalid, "spool " + options_.directory + " is of another version (" + printable(version) +
                                          "); run the adieu that wrote it until its queue is empty");
 }

@@ -40,6 +40,8 @@ class Store {
   /// The newest message of earlier runs; newer ones are claimed by being acknowledged.
   spool::MessageId last_old_id() const { return last_old_id_; }
   spool::MessageId next_id();
+  /// Whether the run before this one came to the end of its Store.
+  bool ended_in_order() const { return ended_in_order_; }
 
   /// Whether mail is taken now. Errors: no_space, io; both pass by themselves where their cause does. Never waits for the disk.
   Result<> taking();
@@ -67,6 +69,7 @@ class Store {
   Log& log_;
   const std::string data_directory_;
   spool::MessageId last_old_id_;
+  bool ended_in_order_ = true;
   std::atomic<std::uint64_t> last_id_ = 0;
   std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked, or a broken database tried
   std::atomic<bool> short_of_space_ = false;

@@ -188,6 +188,7 @@ void ServerConnection::close_notify_handed_over(Instant now) {
 void ServerConnection::end_session() {
   if (!session_) return;
   standing_ = session_->standing();
+  unconfirmed_ = session_->take_unconfirmed();
   peer_name_ = session_->client_name().name;
   session_.reset();
   question_ = 0;
@@ -216,10 +217,14 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
 }
 
 void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
-  const bool goodbye = ending == tls::Ending::mutual;
+  const tls::Effect effect = effect_of(standing_, ending == tls::Ending::mutual);
+  if (effect == tls::Effect::ack_unconfirmed) {
+    for (const auto& transaction : unconfirmed_) transaction->unconfirmed();
+  }
+  unconfirmed_.clear();
   layer_ends_.push_back({.secure = channel_ != nullptr,
                          .ending = ending,
-                         .effect = effect_of(standing_, goodbye),
+                         .effect = effect,
                          .detail = std::exchange(detail_, {}),
                          .info = channel_ ? channel_->info() : tls::ChannelInfo{},
                          .peer_name = std::exchange(peer_name_, {}),
@@ -356,5 +361,18 @@ void ServerConnection::shut_down(Instant now) {
 std::vector<tls::LayerEnd> ServerConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }
 
 const tls::ChannelInfo* ServerConnection::tls() const { return channel_ && !in<tls::Handshaking>() ? &channel_->info() : nullptr; }
+
+std::string_view name(EndReason reason) {
+  switch (reason) {
+    case EndReason::quit: return "quit";
+    case EndReason::errors: return "too many errors";
+    case EndReason::timeout: return "timeout";
+    case EndReason::shutdown: return "shutdown";
+    case EndReason::pipelined_starttls: return "octets behind STARTTLS";
+    case EndReason::protocol: return "not SMTP";
+    case EndReason::transactions: return "too many transactions";
+  }
+  return "unknown";
+}
 
 }  // namespace adieu::smtp

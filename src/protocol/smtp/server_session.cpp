@@ -383,7 +383,7 @@ struct ServerSession::Impl {
   std::uint32_t errors = 0;
   std::uint32_t committed = 0;
   std::size_t transactions = 0;
-  bool unconfirmed = false;
+  std::vector<std::unique_ptr<Transaction>> unconfirmed;   // acknowledged, no octet from the client since
   bool quit_answered = false;
   bool shutting_down = false;
 };
@@ -395,7 +395,7 @@ ServerSession::~ServerSession() = default;
 void ServerSession::receive(Octets octets, Instant now) {
   impl_->input.append(octets);
   impl_->last_heard = now;
-  impl_->unconfirmed = false;
+  impl_->unconfirmed.clear();
 }
 
 ServerAction ServerSession::next_action() {
@@ -434,9 +434,9 @@ void ServerSession::sent(std::size_t count) {
   self.handed_over += count;
   while (!self.promised.empty() && self.promised.front().end <= self.output_begin + self.handed_over) {
     self.promised.front().transaction->acknowledge();
+    self.unconfirmed.push_back(std::move(self.promised.front().transaction));
     self.promised.pop_front();
     ++self.committed;
-    self.unconfirmed = true;
   }
   if (self.handed_over == self.output.size()) {
     self.output_begin += self.output.size();
@@ -467,6 +467,8 @@ void ServerSession::expire(Instant now) {
 
 void ServerSession::shut_down() { impl_->shutting_down = true; }
 
+std::vector<std::unique_ptr<Transaction>> ServerSession::take_unconfirmed() { return std::exchange(impl_->unconfirmed, {}); }
+
 const ClientName& ServerSession::client_name() const { return impl_->client; }
 
 ServerStanding ServerSession::standing() const {
@@ -475,24 +477,11 @@ ServerStanding ServerSession::standing() const {
   const auto* chunk = std::get_if<ReceivingChunk>(&self.state);
   standing.in_transaction = self.is<InTransaction>() || self.is<ReceivingMailData>() || (chunk != nullptr && chunk->message);
   standing.unacknowledged = !self.promised.empty();
-  standing.unconfirmed = self.unconfirmed;
+  standing.unconfirmed = !self.unconfirmed.empty();
   standing.quit_answered = self.quit_answered;
   standing.committed = self.committed;
   standing.errors = self.errors;
   return standing;
-}
-
-std::string_view name(EndReason reason) {
-  switch (reason) {
-    case EndReason::quit: return "quit";
-    case EndReason::errors: return "too many errors";
-    case EndReason::timeout: return "timeout";
-    case EndReason::shutdown: return "shutdown";
-    case EndReason::pipelined_starttls: return "octets behind STARTTLS";
-    case EndReason::protocol: return "not SMTP";
-    case EndReason::transactions: return "too many transactions";
-  }
-  return "unknown";
 }
 
 }  // namespace adieu::smtp

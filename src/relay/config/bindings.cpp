@@ -60,6 +60,7 @@ constexpr std::array kBindings = {
               t.closure->after_close_notify = chosen<AfterCloseNotify>(v, std::array<std::string_view, 2>{"plaintext", "quit"});
             }},
     Binding{"closure", "close-notify-timeout", [](T& t, const V& v) { t.closure->close_notify_timeout = v.duration; }},
+    Binding{"closure", "duplicate-window", [](T& t, const V& v) { t.closure->duplicate_window = v.duration; }},
     Binding{"closure", "resume-after-truncation", [](T& t, const V& v) { t.closure->resume_after_truncation = v.yes; }},
     Binding{"listen", "tls",
             [](T& t, const V& v) {

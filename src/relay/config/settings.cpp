@@ -51,7 +51,7 @@ constexpr std::array kSettings = {
 
     Setting{"closure", "after-close-notify", choice, "plaintext", "plaintext | quit", "once both close_notify have passed: go on in plaintext, or end the connection"},
     Setting{"closure", "close-notify-timeout", duration, "5s", "", "how long to wait for the peer's close_notify after ours"},
-    Setting{"closure", "duplicate-window", duration, "4h", "", "for how long a message whose 250 was lost is recognised when it comes again", false},
+    Setting{"closure", "duplicate-window", duration, "4h", "", "for how long a message whose 250 was lost is recognised when it comes again; 0s: never"},
     Setting{"closure", "alarm", choice, "unusual", "unusual | always | never", "when truncation raises an alarm", false},
     Setting{"closure", "resume-after-truncation", boolean, "yes", "", "whether a TLS session that was cut may be resumed; no: none is"},
 

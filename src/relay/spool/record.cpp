@@ -8,8 +8,9 @@
 namespace adieu::spool {
 namespace {
 
-constexpr char kHeadVersion = 1;
+constexpr char kHeadVersion = 2;  // 1: without a fingerprint
 constexpr char kUpdateVersion = 1;
+constexpr char kUnconfirmedVersion = 1;
 constexpr std::size_t kPrefix = 5;
 constexpr std::uint32_t kMaxRecipients = 1'000'000;
 
@@ -96,12 +97,13 @@ class Reader {
   bool whole_ = true;
 };
 
+/// Of `version` or one before it.
 Result<Reader> open(Octets record, char version, std::string_view what) {
   const auto wrong = [&](std::string_view why) {
     return failure(ErrorKind::invalid, std::string(what) + " record: " + std::string(why));
   };
   if (record.size() < kPrefix) return wrong("too short");
-  if (record[0] != version) return wrong("of another version of adieu");
+  if (record[0] < 1 || record[0] > version) return wrong("of another version of adieu");
   std::uint32_t crc = 0;
   for (std::size_t i = 0; i < 4; ++i) crc |= static_cast<std::uint32_t>(static_cast<unsigned char>(record[1 + i])) << (8 * i);
   if (crc != crc32c(record.substr(kPrefix))) return wrong("wrong checksum");
@@ -126,6 +128,7 @@ std::string encode(const MessageHead& head) {
     out.mailbox(recipient.forward_path).string(recipient.next_hop).number(static_cast<std::uint8_t>(recipient.state));
     out.number(recipient.attempts).time(recipient.next_attempt).string(recipient.last_reply);
   }
+  out.string(head.fingerprint);
   return out.finish();
 }
 
@@ -153,6 +156,7 @@ Result<MessageHead> decode_head(MessageId id, Octets record) {
     recipient.last_reply = in->string();
     head.recipients.push_back(std::move(recipient));
   }
+  if (record[0] > 1) head.fingerprint = in->string();
   if (!in->finished()) return failure(ErrorKind::invalid, "message record: its fields do not fit its length");
   return head;
 }
@@ -174,6 +178,23 @@ Result<RecipientUpdate> decode_update(std::uint32_t index, Octets record) {
   update.last_reply = in->string();
   if (!in->finished()) return failure(ErrorKind::invalid, "recipient record: its fields do not fit its length");
   return update;
+}
+
+std::string encode(const Unconfirmed& message) {
+  Writer out(kUnconfirmedVersion);
+  out.number(message.id.value).time(message.until);
+  return out.finish();
+}
+
+Result<Unconfirmed> decode_unconfirmed(Octets fingerprint, Octets record) {
+  auto in = open(record, kUnconfirmedVersion, "unconfirmed");
+  if (!in) return tl::unexpected<Error>(in.error());
+  Unconfirmed message;
+  message.fingerprint = fingerprint;
+  message.id.value = in->number<std::uint64_t>();
+  message.until = in->time();
+  if (!in->finished()) return failure(ErrorKind::invalid, "unconfirmed record: its fields do not fit its length");
+  return message;
 }
 
 Result<> apply(const RecipientUpdate& update, MessageHead& head) {

@@ -112,6 +112,7 @@ TEST(Crash, R11_what_was_acknowledged_survives_a_kill_at_any_moment) {
     ASSERT_FALSE(told.empty());
     const auto spool = directory.open();
     ASSERT_TRUE(spool);
+    EXPECT_FALSE(spool->recall()->ended_in_order);
     SpoolSession session(*spool);
     std::map<spool::MessageId, std::shared_ptr<const spool::MessageHead>> found;
     for (const auto& stored : session.claim()) {

@@ -76,7 +76,7 @@ TEST(Config, the_fuller_file_of_the_contract_parses_and_what_is_not_supported_ye
     EXPECT_GT(diagnostic.position.line, 0u);
     if (not_yet) named.insert(diagnostic.message.substr(0, diagnostic.message.find(" is not")));
   }
-  EXPECT_EQ(named, (std::set<std::string>{"`duplicate-window`", "`alarm`", "`auth`", "`from authenticated`", "`delay-notice`"}));
+  EXPECT_EQ(named, (std::set<std::string>{"`alarm`", "`auth`", "`from authenticated`", "`delay-notice`"}));
 }
 
 TEST(Config, errors_tell_where_what_was_expected_and_the_nearest_word) {

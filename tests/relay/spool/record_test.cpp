@@ -16,6 +16,7 @@ MessageHead full_head() {
   head.size = 123'456'789'012;
   head.in_file = true;
   head.hold = true;
+  head.fingerprint = std::string("\0\xff", 2);
   head.recipients[1] = {{"\"quoted local\"", "[192.0.2.7]"}, "internet", RecipientState::failed, 7, WallTime(Duration(-5)), "550 5.1.1 no"};
   return head;
 }
@@ -32,6 +33,7 @@ TEST(Record, a_message_head_comes_back_as_it_was) {
   EXPECT_EQ(back->client, head.client);
   EXPECT_EQ(back->size, head.size);
   EXPECT_TRUE(back->in_file && back->hold);
+  EXPECT_EQ(back->fingerprint, head.fingerprint);
   ASSERT_EQ(back->recipients.size(), 2u);
   const Recipient& recipient = back->recipients[1];
   EXPECT_EQ(recipient.forward_path, head.recipients[1].forward_path);
@@ -95,6 +97,21 @@ std::string sealed(std::string record) {
   for (std::size_t i = 0; i < 4; ++i) record[1 + i] = static_cast<char>(crc >> (8 * i) & 255);
   return record;
 }
+TEST(Record, a_message_of_version_one_is_read_without_a_fingerprint) {
+  MessageHead head = full_head();
+  head.fingerprint.clear();
+  std::string record = encode(head);
+  record.resize(record.size() - 4);
+  record[0] = 1;
+  const auto back = decode_head(head.id, sealed(record));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(encode(*back), encode(head));
+}
+TEST(Record, every_flip_and_every_cut_of_an_unconfirmed_message_is_noticed) {
+  const Unconfirmed message{"fingerprint", {0x0102}, WallTime(Duration(1234))};
+  EXPECT_EQ(decode_unconfirmed("fingerprint", encode(message)).value(), message);
+  expect_every_damage_is_noticed(encode(message), [](const std::string& record) { return decode_unconfirmed("x", record).has_value(); });
+}
 TEST(Record, lengths_and_values_are_bounded_even_under_a_checksum_that_fits) {
   const std::string record = encode(full_head());
   for (std::size_t at = 5; at < record.size(); ++at) EXPECT_FALSE(decode_head({}, sealed(record.substr(0, at)))) << at;
@@ -113,7 +130,7 @@ TEST(Record, lengths_and_values_are_bounded_even_under_a_checksum_that_fits) {
 
 TEST(Record, another_version_is_told_from_damage) {
   std::string record = encode(full_head());
-  record[0] = 2;
+  record[0] = 3;
   const auto head = decode_head({}, record);
   ASSERT_FALSE(head);
   EXPECT_EQ(head.error().kind, ErrorKind::invalid);

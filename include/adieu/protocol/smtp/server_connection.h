@@ -120,6 +120,7 @@ class ServerConnection {
 
   // The layer, as far as its closure record wants to know.
   ServerStanding standing_;         // of a session that has been destroyed
+  std::vector<std::unique_ptr<Transaction>> unconfirmed_;  // of that session
   std::string peer_name_;
   std::string detail_;
   std::uint64_t octets_in_ = 0;

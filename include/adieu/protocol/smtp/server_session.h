@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "adieu/base/bytes.h"
 #include "adieu/base/clock.h"
@@ -151,6 +152,9 @@ class ServerSession {
   void expire(Instant now);
   /// The relay stops: 421 4.3.2 and the end, at once when no transaction is open, else after it.
   void shut_down();
+
+  /// At the end: the transactions whose 2xx was handed over without an octet from the client since.
+  std::vector<std::unique_ptr<Transaction>> take_unconfirmed();
 
   const ClientName& client_name() const;
   ServerStanding standing() const;

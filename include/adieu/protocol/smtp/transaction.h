@@ -5,13 +5,16 @@ namespace adieu::smtp {
 
 /// Owned by a session from the accepted MAIL on, opaque to it, made and understood by the shell that answers its questions.
 /// Destroying one rolls back: what was stored leaves the spool, and a message that is durable but not acknowledged is
-/// revoked (R9, R10). Only `acknowledge` keeps it.
+/// revoked (R9, R10). Only `acknowledge` keeps it. It lives on until the peer has been heard again, or the layer has ended.
 class Transaction {
  public:
   virtual ~Transaction() = default;
   /// The 2xx reply to the end of mail data was handed over to the transport: from here on the message is committed (R11) and
-  /// its delivery may start. Called at most once, after a commit that succeeded; then the object is destroyed.
+  /// its delivery may start. Called at most once, after a commit that succeeded.
   virtual void acknowledge() noexcept = 0;
+  /// After `acknowledge`, at most once: the connection ended without another word of the peer. The reply may not have arrived, and the message
+  /// come again (R11, R12).
+  virtual void unconfirmed() noexcept {}
 };
 
 }  // namespace adieu::smtp

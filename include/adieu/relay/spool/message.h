@@ -46,7 +46,17 @@ struct MessageHead {
   std::uint64_t size = 0;                     // octets of mail data, without trace
   bool in_file = false;                       // mail data stands in a file of its own
   bool hold = false;
+  std::string fingerprint;                    // see Unconfirmed; empty where no window is kept
   std::vector<Recipient> recipients;
+};
+
+/// `fingerprint`: a digest of the client's address, the reverse-path, the forward-paths in their order and the mail data, wide enough that
+/// nobody can make two messages share one.
+struct Unconfirmed {
+  std::string fingerprint;
+  MessageId id;
+  WallTime until{};  // the end of its window
+  bool operator==(const Unconfirmed&) const = default;
 };
 
 /// The mail data of a small message, shared between those who deliver it.

@@ -21,6 +21,9 @@ Result<MessageHead> decode_head(MessageId id, Octets record);
 std::string encode(const RecipientUpdate& update);
 Result<RecipientUpdate> decode_update(std::uint32_t index, Octets record);
 
+std::string encode(const Unconfirmed& message);
+Result<Unconfirmed> decode_unconfirmed(Octets fingerprint, Octets record);
+
 /// Writes an update into the head that it belongs to. Errors (invalid): there is no such recipient.
 Result<> apply(const RecipientUpdate& update, MessageHead& head);
 

@@ -86,6 +86,16 @@ class Spool {
   virtual void read(const MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
                     Done<std::string> done) = 0;
 
+  /// R12: messages to be known by their fingerprints after a restart too. Not synced: at worst one is delivered twice.
+  virtual void remember(const Unconfirmed& message) = 0;
+  virtual void forget(const std::string& fingerprint) = 0;
+  struct Recalled {
+    std::vector<Unconfirmed> unconfirmed;
+    bool ended_in_order = true;  // else: what was acknowledged last may not have been heard
+  };
+  /// At the start, before anything else; waits for the disk.
+  virtual Result<Recalled> recall() = 0;
+
   /// `done` gets the heads of the notifications as they were stored, in their order.
   virtual void settle(Settlement settlement, Executor& executor, Done<std::vector<Transaction::Kept>> done) = 0;
 };
