@@ -117,6 +117,8 @@ Result<> Relay::prepare_next_hops() {
     connection.session.timeouts = policy.timeouts;
     connection.close_notify_timeout = policy.closure.close_notify_timeout;
     connection.handshake_timeout = config_.tls.handshake_timeout;
+    connection.renew_after_messages = policy.renew_after_messages;
+    connection.renew_after = policy.renew_after;
     switch (policy.tls) {
       case config::NextHopTls::off: connection.starttls = smtp::ClientStartTls::never; continue;
       case config::NextHopTls::opportunistic: connection.starttls = smtp::ClientStartTls::when_offered; break;

@@ -32,7 +32,9 @@ Result<std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& hos
   const bool verify = next_hop.tls == config::NextHopTls::verify;
   auto credentials = gnutls::make_client_credentials(config.tls.priority, verify);
   if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("next-hop " + next_hop.name));
-  auto tickets = config.tls.session_tickets ? std::make_shared<gnutls::Tickets>() : nullptr;
+  // A renewed layer is to see the certificate again (R17), a resumed one would not.
+  const bool renews = next_hop.renew_after_messages != 0 || next_hop.renew_after != Duration(0);
+  auto tickets = config.tls.session_tickets && !renews ? std::make_shared<gnutls::Tickets>() : nullptr;
   return [credentials = std::move(*credentials), verify, tickets = std::move(tickets)](const std::string& host) {
     return std::make_unique<gnutls::ClientChannels>(credentials, host, verify, tickets);
   };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adieu/base/result.h"
+#include "protocol/smtp/client_exchange.h"
 
 namespace adieu::smtp {
 namespace {
@@ -27,7 +28,24 @@ void ClientConnection::begin_tls(Instant now) {
   course_ = Course::going_on;
   layer_began_ = now;
   octets_in_ = octets_out_ = 0;
+  messages_ = 0;
   layer_deadline_ = now + profile_.handshake_timeout;
+}
+
+bool ClientConnection::is_to_be_renewed(Instant now) const {
+  const bool old = (profile_.renew_after_messages != 0 && messages_ >= profile_.renew_after_messages) ||
+                   (profile_.renew_after != Duration(0) && now - layer_began_ >= profile_.renew_after);
+  return old && channel_ && session_->has_extension("XTLSRETURN");
+}
+
+/// R17: S, then R. Without TLS again nothing is sent: STARTTLS is required, whatever the next hop's policy leaves open.
+void ClientConnection::begin_plaintext_again(Instant now) {
+  channel_.reset();
+  session_ = std::make_unique<ClientSession>(
+      profile_.session, ClientLayer{.secure = false, .starttls = ClientStartTls::required, .greeted = true}, now);
+  course_ = Course::going_on;
+  layer_began_ = now;
+  octets_in_ = octets_out_ = 0;
 }
 
 bool ClientConnection::received_close_notify() const {
@@ -91,7 +109,12 @@ bool ClientConnection::work_on_channel(Instant now) {
 void ClientConnection::peer_closed(Instant now) {
   note(tls::Event::received_close_notify);
   if (std::holds_alternative<tls::Plain>(state_)) {
+    const bool silent = channel_->unread() == 0;  // in plaintext the next hop speaks when it is spoken to
     finish_layer(tls::Ending::mutual, now);
+    if (waiting_ && silent) {
+      begin_plaintext_again(now);
+      return;
+    }
     course_ = Course::ending;
     channel_.reset();
     return;
@@ -197,7 +220,13 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     if (course_ != Course::going_on || !session_) break;
     ClientAction action = session_->next_action();
     encrypt(now);
-    if (std::holds_alternative<Ready>(action)) return Ready{};
+    if (std::holds_alternative<Ready>(action)) {
+      if (!waiting_) return Ready{};
+      in_message_ = true;
+      ++messages_;
+      session_->send(*std::exchange(waiting_, std::nullopt), now);
+      continue;
+    }
     if (const auto* wants = std::get_if<WantsMailData>(&action)) return *wants;
     if (auto* finished = std::get_if<Finished>(&action)) {
       in_message_ = false;
@@ -220,12 +249,26 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
       break;
     }
   }
+  if (course_ == Course::ending && waiting_) {
+    const Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
+    Finished finished{std::vector<Outcome>(waiting_->envelope.forward_paths.size(), outcome)};
+    waiting_.reset();
+    in_message_ = false;
+    return finished;
+  }
   if (course_ == Course::ending && output().empty()) return closed_;
   return std::monostate{};
 }
 
 void ClientConnection::send(OutgoingMessage message, Instant now) {
+  if (is_to_be_renewed(now)) {
+    waiting_ = std::move(message);
+    session_.reset();
+    close_layer(now);
+    return;
+  }
   in_message_ = true;
+  ++messages_;
   session_->send(std::move(message), now);
 }
 

@@ -87,6 +87,11 @@ constexpr std::array kBindings = {
     Binding{"next-hop", "data-timeout",
             [](T& t, const V& v) { t.next_hop->timeouts.data_block = t.next_hop->timeouts.data_initiation = v.duration; }},
     Binding{"next-hop", "end-of-data-timeout", [](T& t, const V& v) { t.next_hop->timeouts.data_termination = v.duration; }},
+    Binding{"next-hop", "renew-tls-after",
+            [](T& t, const V& v) {
+              t.next_hop->renew_after_messages = v.number;
+              t.next_hop->renew_after = v.duration;
+            }},
     Binding{"retry", "after", [](T& t, const V& v) { t.config->retry.after = v.durations; }},
     Binding{"retry", "then-every", [](T& t, const V& v) { t.config->retry.then_every = v.duration; }},
     Binding{"retry", "give-up", [](T& t, const V& v) { t.config->retry.give_up = v.duration; }},

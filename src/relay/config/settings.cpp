@@ -72,6 +72,7 @@ constexpr std::array kSettings = {
     Setting{"next-hop", "command-timeout", duration, "5m", "", "for the reply to a command"},
     Setting{"next-hop", "data-timeout", duration, "3m", "", "for the next hop to take a part of the mail data"},
     Setting{"next-hop", "end-of-data-timeout", duration, "10m", "", "for the reply to the end of mail data"},
+    Setting{"next-hop", "renew-tls-after", age, "", "", "new keys and certificates on the same connection, where the next hop offers XTLSRETURN; none: never"},
     Setting{"next-hop", "closure", block, "", "", "this next hop's own, else the file's"},
     Setting{"next-hop", "auth", statement, "", "", "SMTP AUTH as a client", false},
 
@@ -120,6 +121,7 @@ std::string_view name(Type type) {
     case endpoint: return "address:port";
     case endpoints: return "address:port …";
     case names: return "names";
+    case age: return "N messages, or duration";
     case block: return "block";
     case statement: return "statement";
   }

@@ -85,7 +85,8 @@ std::variant<Value, ValueError> parse_value(const Setting& setting, const std::v
   Value value;
   const bool list = setting.type == Type::durations || setting.type == Type::endpoints || setting.type == Type::names;
   if (words.empty()) return ValueError{0, "expected a value for `" + std::string(setting.name) + "` (" + std::string(name(setting.type)) + ")", {}};
-  if (!list && words.size() > 1) return ValueError{1, "expected the end of the statement" + found(words[1]), {}};
+  const bool counted = setting.type == Type::age && words.size() == 2 && words[1] == "messages";
+  if (!list && !counted && words.size() > 1) return ValueError{1, "expected the end of the statement" + found(words[1]), {}};
   value.text = words.front();
   const std::string& word = words.front();
   switch (setting.type) {
@@ -114,6 +115,14 @@ std::variant<Value, ValueError> parse_value(const Setting& setting, const std::v
       }
       value.duration = value.durations.front();
       return value;
+    case Type::age: {
+      const auto number = counted ? measure(word, std::array{Unit{"", 1}}) : std::nullopt;
+      const auto millis = counted ? std::nullopt : measure(word, kDurations);
+      if (!number && !millis) return ValueError{0, "expected `N messages`, or a duration such as 30m or 4h" + found(word), {}};
+      value.number = number.value_or(0);
+      value.duration = Duration(millis.value_or(0));
+      return value;
+    }
     case Type::boolean:
       if (word != "yes" && word != "no") return ValueError{0, "expected `yes` or `no`" + found(word), nearest(word, {"yes", "no"})};
       value.yes = word == "yes";

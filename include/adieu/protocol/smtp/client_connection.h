@@ -19,6 +19,9 @@ struct ClientConnectionProfile {
   tls::ChannelFactory* channels = nullptr;  // not null unless starttls is never; outlives the connection
   Duration close_notify_timeout = std::chrono::seconds(5);
   Duration handshake_timeout = std::chrono::seconds(60);
+  /// R17: how old a TLS layer may get before the next message finds a new one on the same connection, where the next hop can do that. 0: any age.
+  std::uint64_t renew_after_messages = 0;
+  Duration renew_after{};
 };
 
 /// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before QUIT did, for messages that
@@ -42,7 +45,8 @@ class ClientConnection {
   /// Call until monostate or ClientClosed, then hand over `output()`.
   ClientConnectionAction next_action(Instant now);
 
-  /// See ClientSession; only after Ready.
+  /// See ClientSession; only after Ready. Where the layer is to be renewed first, the message waits for that; when it goes wrong the message
+  /// finishes deferred, nothing of it sent.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
   void quit(Instant now);
@@ -57,6 +61,8 @@ class ClientConnection {
 
  private:
   void begin_tls(Instant now);
+  bool is_to_be_renewed(Instant now) const;
+  void begin_plaintext_again(Instant now);
   bool work_on_channel(Instant now);
   void peer_closed(Instant now);
   void break_layer(tls::Event event, std::string detail, Instant now);
@@ -82,6 +88,8 @@ class ClientConnection {
   std::optional<Finished> finished_;   // of a session that the end of its layer has cut
   ClientClosed closed_;
   bool in_message_ = false;
+  std::optional<OutgoingMessage> waiting_;  // for a new layer: R17
+  std::uint64_t messages_ = 0;              // in this layer
   bool quit_sent_ = false;
   std::string detail_;
   std::uint32_t delivered_ = 0;

@@ -82,6 +82,8 @@ struct NextHop {
   Duration idle_timeout{};                // how long a connection waits for the next message
   Duration connect_timeout{};
   smtp::ClientTimeouts timeouts;
+  std::uint64_t renew_after_messages{};   // 0: any number
+  Duration renew_after{};                 // 0: any time
   Closure closure;
   Position position;
 };
