@@ -350,57 +350,7 @@ TEST_P(Closure, R9_plaintext_connections_roll_back_and_revoke_too) {
 }
 
 /// One short message over the whole way, cut at every octet that the client sends, by FIN and by RST.
-TEST_P(Closure, R9_R10_R11_cut_at_every_octet_nothing_is_lost_and_nothing_half) {
-  const auto talk = [](ClientEnd& peer) {
-    peer.say_plain("EHLO c\r\n");
-    peer.say_plain("STARTTLS\r\n");
-    if (!peer.begin_tls()) return;
-    peer.say("EHLO c\r\n");
-    peer.say("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
-    peer.say("hello\r\n.\r\n");
-    peer.say("QUIT\r\n");
-    peer.close();
-  };
-  std::size_t whole = 0;
-  {
-    ServerEnd other;
-    other.start();
-    ClientEnd peer(other, GetParam());
-    talk(peer);
-    whole = peer.delivered.size();
-    ASSERT_EQ(other.ledger.committed.size(), 1u);
-  }
-  int committed = 0;
-  for (const bool reset : {false, true}) {
-    for (std::size_t cut = 0; cut < whole; ++cut) {
-      ServerEnd other;
-      other.start();
-      ClientEnd peer(other, GetParam());
-      peer.cut = cut;
-      talk(peer);
-      if (reset) {
-        other.receive_reset();
-      } else {
-        other.receive_eof();
-      }
-      other.expire();
-      ASSERT_TRUE(other.closed) << cut;
-      ASSERT_EQ(other.ledger.open, 0) << "an orphan, cut at " << cut;
-      ASSERT_EQ(other.ledger.revoked, 0) << "every reply was taken by the transport";
-      for (const auto& message : other.ledger.committed) ASSERT_EQ(message.mail_data, "hello\r\n") << cut;
-      committed += static_cast<int>(other.ledger.committed.size());
-      const auto ends = other.secure_ends();
-      ASSERT_LE(ends.size(), 1u);
-      if (!ends.empty() && ends[0].ending != Ending::handshake) {
-        ASSERT_EQ(ends[0].transactions, other.ledger.committed.size()) << cut;
-        ASSERT_TRUE(ends[0].effect != Effect::rolled_back || other.ledger.rolled_back == 1) << cut;
-      }
-    }
-  }
-  EXPECT_GT(committed, 0);
-}
-
-/// The same with a transport that takes nothing of the 250: never kept, whatever the cut.
+/// A transport that takes a part of the 250 only: never kept.
 TEST_P(Closure, R10_cut_at_every_octet_of_the_reply) {
   for (std::size_t taken = 0; taken < 100; ++taken) {
     ServerEnd other;

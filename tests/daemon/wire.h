@@ -164,6 +164,7 @@ class ClientEnd {
   bool got_close_notify = false;
   std::string delivered;                // all octets this client has sent
   std::size_t cut = ~std::size_t{0};    // no octet beyond this one is delivered
+  std::size_t flipped = ~std::size_t{0};  // this one is delivered with a bit changed
 
  private:
   tls::ChannelEvent step(std::string* plaintext = nullptr) {
@@ -183,8 +184,10 @@ class ClientEnd {
   void deliver(std::string_view octets) {
     const std::size_t left = cut - std::min(cut, delivered.size());
     octets = octets.substr(0, left);
+    std::string changed(octets);
+    if (flipped - delivered.size() < changed.size()) changed[flipped - delivered.size()] ^= 4;
     delivered += octets;
-    server_.receive(octets);
+    server_.receive(changed);
   }
 
   ServerEnd& server_;

@@ -45,6 +45,7 @@ struct ReceivingChunk {
 struct StartingTls {};
 struct Over {
   EndReason reason;
+  bool in_transaction;  // when it ended, other than by the client's QUIT
 };
 using State = std::variant<Fresh, Greeted, InTransaction, ReceivingMailData, ReceivingChunk, StartingTls, Over>;
 
@@ -71,14 +72,18 @@ struct ServerSession::Impl {
     if (reply.code < 400) return;
     ++errors;
     if (errors >= profile.limits.errors && !is<Over>()) {
-      output += reply::too_many_errors().wire();
-      state = Over{EndReason::errors};
+      end(EndReason::errors, reply::too_many_errors());
     }
   }
   /// The last reply of the session.
   void end(EndReason reason, const Reply& reply) {
     output += reply.wire();
-    state = Over{reason};
+    state = Over{reason, reason != EndReason::quit && in_transaction()};
+  }
+  bool in_transaction() const {
+    if (const auto* over = std::get_if<Over>(&state)) return over->in_transaction;
+    const auto* chunk = std::get_if<ReceivingChunk>(&state);
+    return is<InTransaction>() || is<ReceivingMailData>() || (chunk != nullptr && chunk->message);
   }
 
   template <class S>
@@ -474,8 +479,7 @@ const ClientName& ServerSession::client_name() const { return impl_->client; }
 ServerStanding ServerSession::standing() const {
   const Impl& self = *impl_;
   ServerStanding standing;
-  const auto* chunk = std::get_if<ReceivingChunk>(&self.state);
-  standing.in_transaction = self.is<InTransaction>() || self.is<ReceivingMailData>() || (chunk != nullptr && chunk->message);
+  standing.in_transaction = self.in_transaction();
   standing.unacknowledged = !self.promised.empty();
   standing.unconfirmed = !self.unconfirmed.empty();
   standing.quit_answered = self.quit_answered;

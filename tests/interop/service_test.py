@@ -1,0 +1,78 @@
+"""adieu as a service: what it tells the service manager, and whom it becomes."""
+import os
+import pathlib
+import pwd
+import shutil
+import smtplib
+import socket
+import subprocess
+
+from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, run, wait_until
+
+
+def test_notify(directory, children):
+    """sd_notify: READY=1 once it listens, STOPPING=1 when it is told to end"""
+    path = str(pathlib.Path(directory) / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+        os.environ["NOTIFY_SOCKET"] = path
+        try:
+            relay = Relay(directory, "host 127.0.0.1:1; tls off")
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        children.append(relay)
+        assert manager.recv(1000).strip() == b"READY=1"
+        with socket.create_connection(("127.0.0.1", relay.port), timeout=20):
+            pass
+        assert relay.stop() == 0
+        assert manager.recv(1000).strip() == b"STOPPING=1"
+
+
+def test_unit(directory, children):
+    """conf/adieu.service is a unit that systemd understands, where systemd is there to ask"""
+    verify = shutil.which("systemd-analyze")
+    if not verify:
+        print("        (systemd-analyze is not here)")
+        return
+    unit = pathlib.Path(directory) / "adieu.service"
+    text = (pathlib.Path(__file__).parents[2] / "conf" / "adieu.service").read_text()
+    program = pathlib.Path(ADIEU).resolve()
+    unit.write_text(text.replace("/usr/sbin/adieu ", f"{program} "))
+    found = subprocess.run([verify, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0 and not found.stderr.strip(), found.stderr
+
+
+def low_port():
+    for port in range(600, 1024):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port below 1024 is free")
+
+
+def test_user(directory, children):
+    """no process of it stays root, and it delivers from a spool that its user alone can read"""
+    if os.geteuid() != 0:
+        print("        (only root can become somebody else)")
+        return
+    os.chmod(directory, 0o755)
+    sink = Sink(directory)
+    children.append(sink.child)
+    port = low_port()
+    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls off", f"user nobody\nlisten 127.0.0.1:{port} {{ tls off }}")
+    children.append(relay)
+    nobody = pwd.getpwnam("nobody")
+    for task in pathlib.Path(f"/proc/{relay.child.process.pid}/task").iterdir():
+        status = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines() if ":" in line)
+        assert set(status["Uid"].split()) == {str(nobody.pw_uid)}, status["Uid"]
+        assert set(status["Gid"].split()) == {str(nobody.pw_gid)} and status["CapEff"].strip("0\t") == "", status
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=20) as client:
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+    wait_until("the message", sink.messages)
+    spool = os.stat(pathlib.Path(directory) / "spool")
+    assert spool.st_uid == nobody.pw_uid and spool.st_mode & 0o77 == 0, spool
+    assert relay.stop() == 0
+
+
+run([test_notify, test_unit, test_user])
