@@ -2,6 +2,7 @@
 #include "daemon/privileges.h"
 
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -51,6 +52,12 @@ Result<> become(const std::string& user) {
   }
   check((*entry)->pw_uid == 0 || ::setuid(0) != 0, "privileges that were given up stay given up");
   return {};
+}
+
+void keep_freed_memory() {
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  ::mallopt(M_TOP_PAD, 1 << 20);
 }
 
 void raise_descriptor_limit() {

@@ -15,6 +15,8 @@ Result<> make_directory(const std::string& directory, const std::string& user);
 Result<> become(const std::string& user);
 /// Raises the limit on open files to the hard limit.
 void raise_descriptor_limit();
+/// Keeps freed memory for the next message up to a bound, where the C library would give it back and take it again for each part of one.
+void keep_freed_memory();
 /// sd_notify(3), without libsystemd: "READY=1", "STOPPING=1". Nothing is done outside systemd.
 void notify_service_manager(std::string_view state);
 

@@ -48,6 +48,7 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
   std::unique_ptr<Relay> relay(new Relay(std::move(config), log));
   const config::Config& policy = relay->config_;
   raise_descriptor_limit();
+  keep_freed_memory();
   const auto and_then = [](Result<> done, auto next) { return done ? next() : done; };
   Result<> done = relay->bind();
   done = and_then(std::move(done), [&] { return relay->prepare_next_hops(); });

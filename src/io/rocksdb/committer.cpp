@@ -28,13 +28,14 @@ void Committer::finish() {
 }
 
 void Committer::submit(Change change) {
-  bool first = false;
+  bool wanted = false;
   {
     const std::lock_guard lock(mutex_);
-    first = waiting_.empty();
+    wanted = waiting_.empty();
+    if (change.durable) wanted |= ++durable_waiting_ == gathering_.wanted();
     waiting_.push_back(std::move(change));
   }
-  if (first) wake_.notify_one();
+  if (wanted) wake_.notify_one();
 }
 
 void Committer::work() {
@@ -42,6 +43,10 @@ void Committer::work() {
   for (;;) {
     wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    if (!ending_ && durable_waiting_ < gathering_.wanted()) {
+      wake_.wait_for(lock, Gathering::kLongest, [this] { return ending_ || durable_waiting_ >= gathering_.wanted(); });
+    }
+    gathering_.came(std::exchange(durable_waiting_, 0));
     std::vector<Change> changes = std::exchange(waiting_, {});
     lock.unlock();
     std::move(owed_.begin(), owed_.end(), std::back_inserter(changes));

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -27,6 +28,33 @@ struct Change {
   std::function<void(const Result<>&)> committed;  // on the commit thread, before `done` is posted; may be empty
   Executor* executor = nullptr;
   std::function<void(Result<>)> done;
+};
+
+/// How many transactions to wait for before a sync that they share. A client alone never waits for others; where many come at once, a sync for
+/// each two or three of them costs more than the moment it takes for ten to come together.
+class Gathering {
+ public:
+  static constexpr auto kLongest = std::chrono::microseconds(2000);
+
+  std::size_t wanted() const { return wanted_; }
+  /// So many came: all that were wanted, or in time.
+  void came(std::size_t count) {
+    if (count == 0) return;
+    if (count < wanted_) {
+      wanted_ = count;
+      patience_ = kPatience;
+    } else if (patience_ != 0) {
+      --patience_;
+    } else if (wanted_ < kMost) {
+      ++wanted_;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kMost = 64;
+  static constexpr int kPatience = 32;  // batches until one more is hoped for again
+  std::size_t wanted_ = 1;
+  int patience_ = 0;
 };
 
 class Committer {
@@ -56,6 +84,8 @@ class Committer {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Change> waiting_;      // guarded by mutex_
+  std::size_t durable_waiting_ = 0;  // guarded by mutex_, as is gathering_
+  Gathering gathering_;
   std::vector<Change> owed_;         // of the commit thread
   std::atomic<bool> in_trouble_ = false;
   std::optional<Error> trouble_;     // guarded by mutex_
