@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "adieu/base/record_codec.h"
 #include "adieu/relay/spool/record.h"
 
 namespace {
@@ -11,7 +12,7 @@ using namespace adieu;
 
 std::string sealed(char version, Octets fields) {
   std::string record(1, version);
-  const std::uint32_t crc = spool::crc32c(fields);
+  const std::uint32_t crc = crc32c(fields);
   for (std::size_t i = 0; i < 4; ++i) record += static_cast<char>(crc >> (8 * i) & 255);
   record += fields;
   return record;

@@ -1,5 +1,5 @@
-// The bytes of what the spool stores: versioned, checksummed, decoded with bounds. What a later version adds goes behind, under a new
-// version number. Not the mail data: the store beneath checks that itself.
+// The bytes of what the spool stores, in the form of base/record_codec.h; decoded with bounds. Not the mail data: the store
+// beneath checks that itself.
 #pragma once
 
 #include <string>
@@ -10,9 +10,6 @@
 #include "adieu/relay/spool/spool.h"
 
 namespace adieu::spool {
-
-/// CRC-32C (Castagnoli), RFC 3720 appendix B.4.
-std::uint32_t crc32c(Octets octets);
 
 std::string encode(const MessageHead& head);
 /// Errors (invalid): another version, a wrong checksum, a length that runs over the end. The head's id is not part of its record.
