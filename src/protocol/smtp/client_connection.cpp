@@ -9,8 +9,10 @@
 
 namespace adieu::smtp {
 namespace {
-/// Ciphertext waiting for the transport beyond which the session's output stays where it is.
-constexpr std::size_t kCiphertextLimit = 65'536;
+bool is_delivered(const Finished& finished) {
+  return std::any_of(finished.outcomes.begin(), finished.outcomes.end(),
+                     [](const Outcome& outcome) { return outcome.fate == Fate::delivered; });
+}
 }  // namespace
 
 ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
@@ -93,6 +95,7 @@ bool ClientConnection::work_on_channel(Instant now) {
         layer_deadline_.reset();
         session_ = std::make_unique<ClientSession>(
             profile_.session, ClientLayer{.secure = true, .starttls = ClientStartTls::never, .greeted = true}, now);
+        encrypted_ = 0;
         return true;
       case tls::ChannelEvent::plaintext:
         if (course_ != Course::going_on) break;  // behind our close_notify: read and discarded (R7)
@@ -170,6 +173,7 @@ void ClientConnection::end_session(std::string_view why) {
     ClientAction action = session_->next_action();
     if (auto* finished = std::get_if<Finished>(&action)) {
       finished_ = std::move(*finished);
+      delivered_ += is_delivered(*finished_);
     } else if (auto* end = std::get_if<ClientEnd>(&action)) {
       if (!closed_.failure) closed_.failure = std::move(end->failure);
       break;
@@ -181,9 +185,9 @@ void ClientConnection::end_session(std::string_view why) {
 }
 
 void ClientConnection::finish_layer(tls::Ending ending, Instant now) {
-  const tls::Effect effect = in_message_  ? tls::Effect::rolled_back
-                             : quit_sent_ ? tls::Effect::after_quit
-                                          : tls::Effect::none;
+  const tls::Effect effect = std::exchange(in_message_, false) ? tls::Effect::rolled_back
+                             : quit_sent_                     ? tls::Effect::after_quit
+                                                              : tls::Effect::none;
   layer_ends_.push_back({.secure = channel_ != nullptr,
                          .ending = ending,
                          .effect = effect,
@@ -197,29 +201,26 @@ void ClientConnection::finish_layer(tls::Ending ending, Instant now) {
   layer_deadline_.reset();
 }
 
-void ClientConnection::encrypt(Instant now) {
-  if (!channel_ || channel_->output().size() >= kCiphertextLimit) return;
-  const Octets fresh = session_->output();
-  if (fresh.empty()) return;
-  const std::size_t count = fresh.size();
+/// The session's output stays in it until its records have been handed over: a reply to what still stands there is none.
+void ClientConnection::encrypt() {
+  if (!channel_ || session_->output().size() <= encrypted_) return;
+  const Octets fresh = session_->output().substr(encrypted_);
   channel_->send(fresh);
-  session_->sent(count, now);
+  encrypted_ += fresh.size();
+  encrypted_end_ = octets_out_ + channel_->output().size();
 }
 
 ClientConnectionAction ClientConnection::next_action(Instant now) {
   for (;;) {
     const bool more = work_on_channel(now);
-    if (finished_) {
-      in_message_ = false;
-      return *std::exchange(finished_, std::nullopt);
-    }
+    if (finished_) return *std::exchange(finished_, std::nullopt);
     if (course_ == Course::starting_tls && output().empty()) {
       begin_tls(now);
       continue;
     }
     if (course_ != Course::going_on || !session_) break;
     ClientAction action = session_->next_action();
-    encrypt(now);
+    encrypt();
     if (std::holds_alternative<Ready>(action)) {
       if (!waiting_) return Ready{};
       in_message_ = true;
@@ -229,9 +230,8 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     }
     if (const auto* wants = std::get_if<WantsMailData>(&action)) return *wants;
     if (auto* finished = std::get_if<Finished>(&action)) {
-      in_message_ = false;
-      delivered_ += std::any_of(finished->outcomes.begin(), finished->outcomes.end(),
-                                [](const Outcome& outcome) { return outcome.fate == Fate::delivered; });
+      if (session_->ready()) in_message_ = false;  // else the end of its session has cut it short
+      delivered_ += is_delivered(*finished);
       return std::move(*finished);
     }
     if (std::holds_alternative<ClientBeginTls>(action)) {
@@ -253,7 +253,6 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     const Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
     Finished finished{std::vector<Outcome>(waiting_->envelope.forward_paths.size(), outcome)};
     waiting_.reset();
-    in_message_ = false;
     return finished;
   }
   if (course_ == Course::ending && output().empty()) return closed_;
@@ -267,7 +266,7 @@ void ClientConnection::send(OutgoingMessage message, Instant now) {
     close_layer(now);
     return;
   }
-  in_message_ = true;
+  in_message_ = session_->ready();
   ++messages_;
   session_->send(std::move(message), now);
 }
@@ -296,6 +295,10 @@ void ClientConnection::sent(std::size_t count, Instant now) {
     return;
   }
   channel_->consume_output(count);
+  if (session_ && encrypted_ != 0) {
+    const std::size_t whole = octets_out_ >= encrypted_end_ ? std::exchange(encrypted_, 0) : 0;
+    session_->sent(std::min(whole, session_->output().size()), now);  // a session that has ended has cleared it
+  }
   if (course_ != Course::closing || !channel_->output().empty()) return;
   note(tls::Event::sent_close_notify);
   const auto* broken = std::get_if<tls::Broken>(&state_);

@@ -69,7 +69,7 @@ class ClientConnection {
   void close_layer(Instant now);
   void finish_layer(tls::Ending ending, Instant now);
   void end_session(std::string_view why);
-  void encrypt(Instant now);
+  void encrypt();
   void note(tls::Event event) { state_ = tls::on(state_, event); }
   bool received_close_notify() const;
 
@@ -87,7 +87,9 @@ class ClientConnection {
   std::unique_ptr<ClientSession> session_;
   std::optional<Finished> finished_;   // of a session that the end of its layer has cut
   ClientClosed closed_;
-  bool in_message_ = false;
+  bool in_message_ = false;            // begun, and not all of its replies have come
+  std::size_t encrypted_ = 0;          // octets of the session's output that stand in records not yet handed over
+  std::uint64_t encrypted_end_ = 0;    // where the last of those ends among octets_out_
   std::optional<OutgoingMessage> waiting_;  // for a new layer: R17
   std::uint64_t messages_ = 0;              // in this layer
   bool quit_sent_ = false;
