@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bit>
+#include <limits>
 
 namespace adieu {
 namespace {
@@ -30,7 +31,7 @@ std::uint32_t crc32c(Octets octets) {
   return ~crc;
 }
 
-RecordWriter& RecordWriter::real(double value) { return number(std::bit_cast<std::uint64_t>(value)); }
+RecordWriter& RecordWriter::amount(double value) { return number(std::bit_cast<std::uint64_t>(value)); }
 
 std::string RecordWriter::finish() {
   const std::uint32_t crc = crc32c(Octets(text_).substr(kPrefix));
@@ -48,7 +49,12 @@ Result<RecordReader> RecordReader::open(Octets record, char version, std::string
   return RecordReader(record.substr(kPrefix), what);
 }
 
-double RecordReader::real() { return std::bit_cast<double>(number<std::uint64_t>()); }
+double RecordReader::amount() {
+  const auto value = std::bit_cast<double>(number<std::uint64_t>());
+  if (value >= 0 && value <= std::numeric_limits<double>::max()) return value;
+  whole_ = false;
+  return 0;
+}
 
 std::string RecordReader::string() {
   const auto length = number<std::uint32_t>();

@@ -25,7 +25,7 @@ class RecordWriter {
     for (std::size_t i = 0; i < sizeof(Number); ++i) text_ += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 255);
     return *this;
   }
-  RecordWriter& real(double value);
+  RecordWriter& amount(double value);
   RecordWriter& string(Octets value) {
     number(static_cast<std::uint32_t>(value.size()));
     text_ += value;
@@ -60,7 +60,8 @@ class RecordReader {
     rest_.remove_prefix(sizeof(Number));
     return static_cast<Number>(value);
   }
-  double real();
+  /// 0 or more, and finite.
+  double amount();
   std::string string();
   WallTime time() { return WallTime(Duration(static_cast<Duration::rep>(number<std::uint64_t>()))); }
   /// An enumeration's value, at most `last`.

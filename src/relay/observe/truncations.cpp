@@ -95,21 +95,21 @@ double Truncations::probability(Usual usual) const {
 void Truncations::write(RecordWriter& out) const {
   out.number(count_).number(static_cast<std::uint8_t>(recent_.size()));
   for (const std::uint64_t number : recent_) out.number(number);
-  out.real(total_).real(truncated_).number(block_transactions_).number(block_truncated_);
-  out.real(blocks_).real(block_sum_).real(block_squares_);
+  out.amount(total_).amount(truncated_).number(block_transactions_).number(block_truncated_);
+  out.amount(blocks_).amount(block_sum_).amount(block_squares_);
 }
 
 void Truncations::read(RecordReader& in) {
   count_ = in.number<std::uint64_t>();
   recent_.resize(std::min<std::size_t>(in.number<std::uint8_t>(), kKept));
   for (std::uint64_t& number : recent_) number = in.number<std::uint64_t>();
-  total_ = in.real();
-  truncated_ = in.real();
+  total_ = in.amount();
+  truncated_ = in.amount();
   block_transactions_ = in.number<std::uint64_t>();
   block_truncated_ = in.number<std::uint32_t>();
-  blocks_ = in.real();
-  block_sum_ = in.real();
-  block_squares_ = in.real();
+  blocks_ = in.amount();
+  block_sum_ = in.amount();
+  block_squares_ = in.amount();
 }
 
 }  // namespace adieu::observe

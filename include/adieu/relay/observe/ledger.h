@@ -1,0 +1,137 @@
+// The closure ledger: how each peer's TLS layers ended and what that cost, with the past weighing less and less; and the alarm when that is
+// unusual. R18, R19. Bounded whatever peers do; in memory, its records are kept by whoever asks for them.
+#pragma once
+
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adieu/relay/config/config.h"
+#include "adieu/relay/observe/closure_record.h"
+#include "adieu/relay/observe/timeline.h"
+#include "adieu/relay/observe/truncations.h"
+
+namespace adieu::observe {
+
+inline constexpr std::size_t kEndings = static_cast<std::size_t>(tls::Ending::handshake) + 1;
+inline constexpr std::size_t kEffects = static_cast<std::size_t>(tls::Effect::ack_unconfirmed) + 1;
+
+/// What an ending means to whoever looks at many of them.
+enum class Class : std::uint8_t { mutual, harmless, costly };
+inline constexpr std::size_t kClasses = 3;
+/// R18, R19: costly is what was cut at the cost of a transaction, and what cannot be innocent.
+Class class_of(tls::Ending ending, tls::Effect effect);
+
+/// By identity where TLS or AUTH gave one, else by network (/24, /64) and name: of a client its EHLO's, of a next hop the host's.
+struct PeerKey {
+  Role role = Role::server;
+  std::string network;  // empty with an identity
+  std::string name;     // of at most kNameLimit octets; "*" for the many names of one network
+  static constexpr std::size_t kNameLimit = 64;
+  static PeerKey of(const ClosureRecord& record);
+  /// "client mail.example [192.0.2.0/24]", "next hop CN=mx.example".
+  std::string text() const;
+  auto operator<=>(const PeerKey&) const = default;
+};
+
+enum class AlarmReason : std::uint8_t { unusual, truncation, corrupt, injected };
+inline constexpr std::size_t kReasons = 4;
+std::string_view name(AlarmReason reason);
+
+struct PeerLedger {
+  using Layers = std::array<std::array<float, kEffects>, kEndings>;
+  Layers layers{};                               // by ending and effect, decayed
+  Truncations truncations;
+  Timeline<std::uint16_t, kClasses, 32> days = Timeline<std::uint16_t, kClasses, 32>(std::chrono::hours(24));
+  WallTime first{};
+  WallTime last{};
+  WallTime last_costly{};                        // 1970: never, as the times of alarms
+  WallTime decayed{};                            // the time for which the counts stand
+  std::array<WallTime, kReasons> alarmed{};      // last, by reason
+  std::uint32_t alarms = 0;
+
+  void decay(WallTime now);
+
+  double all_layers() const;
+  /// Decayed: transactions rolled back, revoked, or acknowledged to nobody by an ending that was not the peer's goodbye.
+  double lost() const;
+  double transactions() const { return truncations.transactions() + truncations.window(); }
+};
+
+struct Alarm {
+  AlarmReason reason = AlarmReason::unusual;
+  std::string peer;
+  std::uint32_t truncated = 0;   // of the last `window` transactions
+  std::uint32_t window = 0;
+  double history_truncated = 0;  // of this peer's history before them, decayed
+  double history = 0;
+  double probability = 1;
+  LogLine line() const;
+};
+
+/// From any thread.
+class Ledger {
+ public:
+  static constexpr Duration kHalfLife = std::chrono::hours(24 * 30);
+  static constexpr Duration kAlarmInterval = std::chrono::hours(1);  // of one peer
+  static constexpr std::size_t kNamesPerNetwork = 16;
+
+  /// Holds at most `limit` peers; those with the fewest transactions give way.
+  explicit Ledger(std::size_t limit) : limit_(limit) {}
+
+  /// A TLS layer has ended. `we_stop`: the relay is going down, so that what stays unanswered is nobody's fault.
+  std::optional<Alarm> add(const ClosureRecord& record, config::Alarm policy, bool we_stop, WallTime now);
+
+  struct Entry {
+    PeerKey key;
+    PeerLedger peer;
+    double probability = 1;  // of the truncations in its window
+  };
+  std::vector<Entry> peers(WallTime now) const;
+
+  using Hours = Timeline<std::uint32_t, kEndings, 48>;
+  using Days = Timeline<std::uint32_t, kEndings, 32>;
+  struct Totals {
+    Hours hours = Hours(std::chrono::hours(1));
+    Days days = Days(std::chrono::hours(24));
+    std::array<std::array<std::uint64_t, kEffects>, kEndings> layers{};  // since the start of this run
+    std::array<std::uint64_t, kReasons> alarms{};                        // by reason, likewise
+  };
+  Totals totals() const;
+
+  /// What has changed since this was asked last: key and record, or no record for a peer that has given way.
+  using Change = std::pair<std::string, std::optional<std::string>>;
+  std::vector<Change> take_changes();
+  /// A record as it was once taken. Errors (invalid): not one; it is left out.
+  Result<> restore(Octets key, Octets record);
+
+ private:
+  struct Kept {
+    PeerLedger peer;
+    bool changed = false;
+    bool told = false;  // whoever keeps the records has one of it
+  };
+  using Peers = std::map<PeerKey, Kept>;
+  Peers::iterator entry(PeerKey key, WallTime now);
+  void make_room();
+  void erase(Peers::iterator peer);
+  std::optional<Alarm> judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy, WallTime now);
+  void look_at_the_world();
+
+  const std::size_t limit_;
+  mutable std::mutex mutex_;  // guards all below
+  Peers peers_;
+  std::map<std::pair<Role, std::string>, std::size_t> names_;  // how many each network has
+  std::set<PeerKey> gone_;                                     // of those told, since changes were taken last
+  Totals totals_;
+  bool totals_changed_ = false;
+  Usual usual_;
+};
+
+}  // namespace adieu::observe

@@ -1,0 +1,230 @@
+// See ledger.h.
+#include "adieu/relay/observe/ledger.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace adieu::observe {
+namespace {
+
+std::size_t index(auto value) { return static_cast<std::size_t>(value); }
+
+bool costs(tls::Effect effect) {
+  switch (effect) {
+    case tls::Effect::none:
+    case tls::Effect::after_quit: return false;
+    case tls::Effect::rolled_back:
+    case tls::Effect::revoked:
+    case tls::Effect::ack_unconfirmed: return true;
+  }
+  return true;
+}
+
+bool cut(tls::Ending ending) { return ending != tls::Ending::mutual && ending != tls::Ending::handshake; }
+
+std::string network_of(const IpAddress& address) {
+  const int length = address.is_v6() ? 64 : 24;
+  std::array<std::uint8_t, 16> octets = address.octets();
+  for (int bit = length; bit < address.bits(); bit += 8) octets[static_cast<std::size_t>(bit / 8)] = 0;
+  const IpAddress masked = address.is_v6() ? IpAddress::v6(octets) : IpAddress::v4({octets[0], octets[1], octets[2], octets[3]});
+  return Network(masked, length).text();
+}
+
+std::string rounded(double value) {
+  const auto tenths = static_cast<std::int64_t>(value * 10 + 0.5);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+
+}  // namespace
+
+Class class_of(tls::Ending ending, tls::Effect effect) {
+  if (ending == tls::Ending::corrupt || ending == tls::Ending::injected) return Class::costly;
+  if (cut(ending)) return costs(effect) ? Class::costly : Class::harmless;
+  return ending == tls::Ending::mutual ? Class::mutual : Class::harmless;
+}
+
+std::string_view name(AlarmReason reason) {
+  switch (reason) {
+    case AlarmReason::unusual: return "unusual";
+    case AlarmReason::truncation: return "truncation";
+    case AlarmReason::corrupt: return "corrupt";
+    case AlarmReason::injected: return "injected";
+  }
+  return "unknown";
+}
+
+PeerKey PeerKey::of(const ClosureRecord& record) {
+  PeerKey key;
+  key.role = record.role;
+  if (!record.end.info.peer_identity.empty()) {
+    key.name = record.end.info.peer_identity;
+  } else {
+    key.network = network_of(record.peer.address);
+    key.name = to_ascii_lower(record.role == Role::server ? record.end.peer_name : record.host);
+  }
+  if (key.name.size() > kNameLimit) key.name.resize(kNameLimit);
+  return key;
+}
+
+std::string PeerKey::text() const {
+  const std::string what = (role == Role::server ? "client " : "next hop ") + (name.empty() ? "without a name" : printable(name));
+  return network.empty() ? what : what + " [" + network + "]";
+}
+
+double PeerLedger::all_layers() const {
+  double sum = 0;
+  for (const auto& effects : layers) {
+    for (const float count : effects) sum += static_cast<double>(count);
+  }
+  return sum;
+}
+
+double PeerLedger::lost() const {
+  double sum = 0;
+  for (std::size_t ending = 0; ending < kEndings; ++ending) {
+    if (!cut(static_cast<tls::Ending>(ending))) continue;
+    for (std::size_t effect = index(tls::Effect::rolled_back); effect < kEffects; ++effect) sum += static_cast<double>(layers[ending][effect]);
+  }
+  return sum;
+}
+
+void PeerLedger::decay(WallTime now) {
+  // In steps of a minute, so that a busy peer is not decayed for each of its layers.
+  if (now - decayed < std::chrono::minutes(1)) return;
+  const double factor = std::exp2(-static_cast<double>((now - decayed).count()) / static_cast<double>(Ledger::kHalfLife.count()));
+  for (auto& effects : layers) {
+    for (float& count : effects) count *= static_cast<float>(factor);
+  }
+  truncations.decay(factor);
+  decayed = now;
+}
+
+LogLine Alarm::line() const {
+  LogLine line("alarm");
+  line.field("reason", name(reason)).field("peer", peer).field("truncated", truncated).field("of", window);
+  line.field("usually", rounded(history_truncated)).field("of-usually", rounded(history));
+  if (reason == AlarmReason::unusual) {
+    line.field("probability", "1e" + std::to_string(static_cast<int>(std::floor(std::log10(std::max(probability, 1e-300))))));
+  }
+  return line.field("hint", "man adieu-closure, WHAT TO DO ON AN ALARM");
+}
+
+std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm policy, bool we_stop, WallTime now) {
+  const tls::LayerEnd& end = record.end;
+  const bool rolled_back = end.effect == tls::Effect::rolled_back || end.effect == tls::Effect::revoked;
+  const bool excused = we_stop && end.ending == tls::Ending::unanswered;
+  const bool truncated = costs(end.effect) && cut(end.ending) && !excused;
+  const Class kind = excused ? Class::harmless : class_of(end.ending, end.effect);
+  const std::lock_guard lock(mutex_);
+  totals_.hours.add(index(end.ending), now);
+  totals_.days.add(index(end.ending), now);
+  ++totals_.layers[index(end.ending)][index(end.effect)];
+  totals_changed_ = true;
+  const auto at = entry(PeerKey::of(record), now);
+  PeerLedger& peer = at->second.peer;
+  at->second.changed = true;
+  peer.decay(now);
+  peer.last = now;
+  peer.layers[index(end.ending)][index(end.effect)] += 1;
+  peer.days.add(index(kind), now);
+  peer.truncations.add(end.transactions + (rolled_back ? 1u : 0u), truncated);
+  if (kind == Class::costly) peer.last_costly = now;
+  return judge(at->first, peer, end.ending, truncated, policy, now);
+}
+
+std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy,
+                                   WallTime now) {
+  std::optional<AlarmReason> reason;
+  if (ending == tls::Ending::corrupt) {
+    reason = AlarmReason::corrupt;
+  } else if (ending == tls::Ending::injected) {
+    reason = AlarmReason::injected;
+  } else if (truncated) {
+    switch (policy) {
+      case config::Alarm::always: reason = AlarmReason::truncation; break;
+      case config::Alarm::unusual:
+        if (peer.truncations.unusual(usual_)) reason = AlarmReason::unusual;
+        break;
+      case config::Alarm::never: break;
+    }
+  }
+  if (!reason) return std::nullopt;
+  WallTime& last = peer.alarmed[index(*reason)];
+  if (*reason != AlarmReason::truncation && last != WallTime() && now - last < kAlarmInterval) return std::nullopt;
+  last = now;
+  ++peer.alarms;
+  ++totals_.alarms[index(*reason)];
+  const Truncations& seen = peer.truncations;
+  return Alarm{*reason,          key.text(),           seen.in_window(),          seen.window(),
+               seen.truncated(), seen.transactions(), seen.probability(usual_)};
+}
+
+/// The peer's entry, made where there is none. A network's names beyond the first ones share an entry.
+Ledger::Peers::iterator Ledger::entry(PeerKey key, WallTime now) {
+  auto found = peers_.find(key);
+  if (found != peers_.end()) return found;
+  const auto names = names_.find({key.role, key.network});
+  if (!key.network.empty() && names != names_.end() && names->second >= kNamesPerNetwork && key.name != "*") {
+    key.name = "*";
+    found = peers_.find(key);
+    if (found != peers_.end()) return found;
+  }
+  if (peers_.size() >= limit_) make_room();
+  PeerLedger peer;
+  peer.first = peer.decayed = now;
+  if (!key.network.empty()) ++names_[{key.role, key.network}];
+  const bool told = gone_.erase(key) != 0;
+  return peers_.emplace(std::move(key), Kept{std::move(peer), true, told}).first;
+}
+
+/// A quarter of the peers goes at once, those with the fewest transactions: whoever invents names drives out other inventions.
+void Ledger::make_room() {
+  std::vector<Peers::iterator> all;
+  all.reserve(peers_.size());
+  for (auto peer = peers_.begin(); peer != peers_.end(); ++peer) all.push_back(peer);
+  const auto quarter = all.begin() + static_cast<std::ptrdiff_t>(all.size() - limit_ * 3 / 4);
+  std::nth_element(all.begin(), quarter - 1, all.end(),
+                   [](const auto& left, const auto& right) { return left->second.peer.transactions() < right->second.peer.transactions(); });
+  for (auto peer = all.begin(); peer != quarter; ++peer) erase(*peer);
+}
+
+void Ledger::erase(Peers::iterator peer) {
+  if (const auto names = names_.find({peer->first.role, peer->first.network}); names != names_.end() && --names->second == 0) names_.erase(names);
+  if (peer->second.told) gone_.insert(peer->first);
+  peers_.erase(peer);
+}
+
+/// What a newcomer is taken for: the mean of all peers, none of which counts for more than a thousand transactions. Within bounds, so that a few
+/// peers who lose everything on purpose cannot make it usual.
+void Ledger::look_at_the_world() {
+  constexpr double kMost = 1000;
+  double weights = kMost;
+  double rates = kMost * Usual().rate;
+  for (const auto& [key, kept] : peers_) {
+    const double transactions = kept.peer.transactions();
+    if (transactions <= 0) continue;
+    const double weight = std::min(transactions, kMost);
+    weights += weight;
+    rates += weight * std::min((kept.peer.truncations.truncated() + kept.peer.truncations.in_window()) / transactions, 1.0);
+  }
+  usual_.rate = std::clamp(rates / weights, Usual().rate / 2, Usual().rate * 5);
+}
+
+std::vector<Ledger::Entry> Ledger::peers(WallTime now) const {
+  std::vector<Entry> all;
+  const std::lock_guard lock(mutex_);
+  all.reserve(peers_.size());
+  for (const auto& [key, kept] : peers_) {
+    Entry entry{key, kept.peer, kept.peer.truncations.probability(usual_)};
+    entry.peer.decay(now);
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+Ledger::Totals Ledger::totals() const {
+  const std::lock_guard lock(mutex_);
+  return totals_;
+}
+
+}  // namespace adieu::observe

@@ -1,0 +1,98 @@
+// See ledger.h: what outlives a restart. A key is its role, network and name; the totals have the empty key.
+#include <utility>
+
+#include "adieu/relay/observe/ledger.h"
+
+namespace adieu::observe {
+namespace {
+
+constexpr char kPeerVersion = 1;
+constexpr char kTotalsVersion = 1;
+
+std::string encode(const PeerKey& key) {
+  std::string text(1, key.role == Role::server ? 's' : 'c');
+  return text.append(key.network).append(1, '\n').append(key.name);
+}
+
+std::optional<PeerKey> decode_key(Octets text) {
+  const std::size_t end = text.find('\n');
+  if (end == Octets::npos || (text[0] != 's' && text[0] != 'c')) return std::nullopt;
+  PeerKey key{text[0] == 's' ? Role::server : Role::client, std::string(text.substr(1, end - 1)), std::string(text.substr(end + 1))};
+  if (key.name.size() > PeerKey::kNameLimit || (!key.network.empty() && !Network::parse(key.network))) return std::nullopt;
+  return key;
+}
+
+std::string encode(const PeerLedger& peer) {
+  RecordWriter out(kPeerVersion);
+  for (const auto& effects : peer.layers) {
+    for (const float count : effects) out.amount(static_cast<double>(count));
+  }
+  peer.truncations.write(out);
+  peer.days.write(out);
+  out.time(peer.first).time(peer.last).time(peer.last_costly).time(peer.decayed).number(peer.alarms);
+  for (const WallTime time : peer.alarmed) out.time(time);
+  return out.finish();
+}
+
+Result<PeerLedger> decode_peer(Octets record) {
+  auto in = RecordReader::open(record, kPeerVersion, "peer");
+  if (!in) return tl::unexpected<Error>(std::move(in.error()));
+  PeerLedger peer;
+  for (auto& effects : peer.layers) {
+    for (float& count : effects) count = static_cast<float>(in->amount());
+  }
+  peer.truncations.read(*in);
+  peer.days.read(*in);
+  peer.first = in->time();
+  peer.last = in->time();
+  peer.last_costly = in->time();
+  peer.decayed = in->time();
+  peer.alarms = in->number<std::uint32_t>();
+  for (WallTime& time : peer.alarmed) time = in->time();
+  if (auto done = in->finish(); !done) return tl::unexpected<Error>(std::move(done.error()));
+  return peer;
+}
+
+}  // namespace
+
+std::vector<Ledger::Change> Ledger::take_changes() {
+  std::vector<Change> changes;
+  const std::lock_guard lock(mutex_);
+  look_at_the_world();
+  for (const PeerKey& key : std::exchange(gone_, {})) changes.emplace_back(encode(key), std::nullopt);
+  for (auto& [key, kept] : peers_) {
+    if (!std::exchange(kept.changed, false)) continue;
+    changes.emplace_back(encode(key), encode(kept.peer));
+    kept.told = true;
+  }
+  if (std::exchange(totals_changed_, false)) {
+    RecordWriter out(kTotalsVersion);
+    totals_.hours.write(out);
+    totals_.days.write(out);
+    changes.emplace_back(std::string(), out.finish());
+  }
+  return changes;
+}
+
+Result<> Ledger::restore(Octets key_text, Octets record) {
+  const std::lock_guard lock(mutex_);
+  if (key_text.empty()) {
+    auto in = RecordReader::open(record, kTotalsVersion, "totals");
+    if (!in) return tl::unexpected<Error>(std::move(in.error()));
+    Totals totals;
+    totals.hours.read(*in);
+    totals.days.read(*in);
+    if (auto done = in->finish(); !done) return done;
+    totals_ = std::move(totals);
+    return {};
+  }
+  auto key = decode_key(key_text);
+  if (!key) return failure(ErrorKind::invalid, "peer record: its key is none");
+  auto peer = decode_peer(record);
+  if (!peer) return tl::unexpected<Error>(std::move(peer.error()));
+  const auto at = entry(std::move(*key), peer->first);
+  at->second = {std::move(*peer), false, true};
+  return {};
+}
+
+}  // namespace adieu::observe
