@@ -98,7 +98,7 @@ bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExcha
       return !reply.intermediate();
     case Awaited::recipient: return receive_recipient(reply, exchange);
     case Awaited::data: return receive_data(reply, exchange);
-    case Awaited::mail_data: return receive_mail_data(reply);
+    case Awaited::mail_data: return receive_mail_data(reply, exchange);
     case Awaited::greeting:
     case Awaited::hello:
     case Awaited::starttls:
@@ -125,9 +125,10 @@ bool ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& ex
 }
 
 bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchange) {
+  if (reply.positive()) return false;  // of mail data that was never said it can't speak
   if (!reply.intermediate()) {
     decide_undecided(outcome_of(reply));
-    return !reply.positive();
+    return true;
   }
   if (accepted_ != 0) {
     stage_ = Stage::sending;
@@ -141,8 +142,8 @@ bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchang
   return true;
 }
 
-bool ClientTransaction::receive_mail_data(const Reply& reply) {
-  if (reply.positive() && sending()) return false;
+bool ClientTransaction::receive_mail_data(const Reply& reply, const ClientExchange& exchange) {
+  if (reply.positive() && (sending() || !exchange.output.empty())) return false;  // the end of mail data has not gone yet (R14)
   if (reply.positive()) open_ = false;
   if (protocol_ == ClientProtocol::smtp) {
     decide_undecided(outcome_of(reply));

@@ -66,7 +66,7 @@ class ClientTransaction {
   void decide_undecided(const Outcome& outcome);
   bool receive_recipient(const Reply& reply, ClientExchange& exchange);
   bool receive_data(const Reply& reply, ClientExchange& exchange);
-  bool receive_mail_data(const Reply& reply);
+  bool receive_mail_data(const Reply& reply, const ClientExchange& exchange);
 
   OutgoingMessage message_;
   ClientProtocol protocol_;
