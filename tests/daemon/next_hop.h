@@ -3,6 +3,7 @@
 // took and where in its stream it said so; what the client believes is held against that.
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "adieu/protocol/smtp/client_connection.h"
@@ -33,6 +34,7 @@ struct Answered {
   Stage stage;
   std::size_t turn, begin, end;
   bool acknowledges;        // a complete reply of 2xx to the whole of the mail data
+  bool in_step;             // every answer before it was one whole reply, so that it can be told what this one answers
 };
 
 class NextHop {
@@ -86,7 +88,16 @@ class NextHop {
     channel_->send(text);
     drain();
   }
+  /// Its close_notify, then FIN.
+  void close() {
+    channel_->close();
+    drain();
+    close_notify_end = out.size();
+    ends_with_fin = mute_ = true;
+  }
   bool secure() const { return channel_ != nullptr; }
+  /// Whether all its answers were one whole reply each.
+  bool in_step() const { return in_step_; }
 
  private:
   static std::shared_ptr<const gnutls::Credentials> credentials(std::string_view version) {
@@ -95,28 +106,32 @@ class NextHop {
     if (!one) one = *gnutls::make_server_credentials(test_certificate(), priority_for(version));
     return one;
   }
-  /// By its own judgement: whole lines of one code 2xx, the last of them without a hyphen.
-  static bool is_whole_2xx(std::string_view reply) {
-    const std::size_t end = reply.find("\r\n");
-    if (end == std::string_view::npos || end < 3 || reply[0] != '2') return false;
-    return end == 3 || reply[3] == ' ' || is_whole_2xx(reply.substr(end + 2));
+  /// By its own judgement: where the first reply ends, its lines with hyphens and the last one without; 0 where it does not.
+  static std::size_t first_reply(std::string_view said) {
+    std::size_t begin = 0;
+    for (int lines = 0; lines < 200; ++lines) {
+      const std::size_t end = said.find("\r\n", begin);
+      if (end == std::string_view::npos || end < begin + 3 || said[begin] < '2' || said[begin] > '5') return 0;
+      if (end == begin + 3 || said[begin + 3] == ' ') return end + 2;
+      if (said[begin + 3] != '-') return 0;
+      begin = end + 2;
+    }
+    return 0;
   }
   void drain() {
     out += channel_->output();
     channel_->consume_output(channel_->output().size());
   }
-  void close() {
-    channel_->close();
-    drain();
-    close_notify_end = out.size();
-    ends_with_fin = mute_ = true;
-  }
   bool answer(Stage stage, std::string reply) {
     Move move{std::move(reply)};
     if (const auto found = moves.find(stage); found != moves.end()) move = found->second;
     const std::size_t begin = out.size();
+    if (!channel_) move.said += std::exchange(move.behind, {});  // without layers nothing is outside them
     if (!move.said.empty()) say(move.said);
-    answered.push_back({stage, turn_, begin, out.size(), stage == Stage::message && is_whole_2xx(move.said)});
+    const std::size_t whole = first_reply(move.said);
+    answered.push_back({stage, turn_, begin, out.size(), stage == Stage::message && whole != 0 && move.said[0] == '2', in_step_});
+    in_step_ = in_step_ && whole != 0 && whole == move.said.size() && move.behind.empty();
+    leaving_ = leaving_ || move.said.starts_with("421");
     switch (move.then) {
       case Move::Then::goes_on: break;
       case Move::Then::silence: mute_ = true; break;
@@ -129,11 +144,11 @@ class NextHop {
         break;
     }
     out += move.behind;
-    return move.said.starts_with('2') || move.said.starts_with('3');
+    return move.said.starts_with(stage == Stage::data ? '3' : '2');
   }
 
   void work() {
-    while (!mute_) {
+    while (!mute_ && !leaving_) {
       if (reading_data_) {
         const std::size_t end = in_.starts_with(".\r\n") ? 0 : in_.find("\r\n.\r\n");
         if (end == std::string::npos) return;
@@ -176,7 +191,9 @@ class NextHop {
       in_.clear();
     } else if (verb == "MAIL") {
       accepted_ = 0;
-      answer(Stage::mail, "250 2.1.0 ok\r\n");
+      open_ = answer(Stage::mail, "250 2.1.0 ok\r\n");
+    } else if (verb == "RCPT" && !open_) {
+      say("503 5.5.1 MAIL first\r\n");
     } else if (verb == "RCPT") {
       accepted_ += answer(Stage::recipient, "250 2.1.5 ok\r\n");
     } else if (verb == "DATA") {
@@ -198,6 +215,9 @@ class NextHop {
   int accepted_ = 0;
   bool reading_data_ = false;
   std::optional<std::size_t> chunk_;
+  bool open_ = false;
+  bool in_step_ = true;
+  bool leaving_ = false;  // has said 421: obeys no more, but still ends the layer in order
   bool mute_ = false;
 };
 
@@ -214,24 +234,29 @@ class Attempt {
     profile.channels = &channels_;
   }
 
-  /// Sends `messages` messages to `recipients` recipients each, then QUIT.
+  /// Sends `messages` messages to `recipients` recipients each, then QUIT, or `waits`.
   void run(int messages = 1, std::size_t recipients = 1) {
     profile.session.protocol = hop_.lmtp ? smtp::ClientProtocol::lmtp : smtp::ClientProtocol::smtp;
     hop_.start();
     connection = std::make_unique<smtp::ClientConnection>(profile, now);
+    messages_ = messages;
+    recipients_ = recipients;
+    go_on();
+  }
+  void go_on() {
     for (int turns = 0; turns < 20'000; ++turns) {
       auto action = connection->next_action(now);
       for (tls::LayerEnd& end : connection->take_layer_ends()) {
         if (end.secure) ends.push_back(std::move(end));
       }
       if (std::holds_alternative<smtp::Ready>(action)) {
-        if (sent == messages) {
-          connection->quit(now);
+        if (sent == messages_) {
+          if (!waits) connection->quit(now);
         } else {
           ++sent;
           smtp::OutgoingMessage message;
           message.envelope.reverse_path = {"a", "example.org"};
-          for (std::size_t i = 0; i < recipients; ++i) message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
+          for (std::size_t i = 0; i < recipients_; ++i) message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
           message.size = kMailData.size();
           connection->send(std::move(message), now);
         }
@@ -249,6 +274,8 @@ class Attempt {
       }
     }
   }
+  /// Whether the client has begun a handshake.
+  bool handshakes() const { return said_.find("STARTTLS\r\n\x16") != std::string::npos; }
   /// Why nothing was sent, or the first outcome's words.
   std::string why() const {
     const smtp::Outcome* outcome = !told.empty() ? &told.front().front() : closed && closed->failure ? &*closed->failure : nullptr;
@@ -267,6 +294,9 @@ class Attempt {
   CutBy cut_by = CutBy::nothing;
   std::size_t flipped = ~std::size_t{0};
   std::size_t segment = ~std::size_t{0};   // octets that arrive at once
+  std::size_t room = ~std::size_t{0};      // octets of the client that are taken at once
+  bool waits = false;                      // for another message, when all are sent
+  std::function<void()> between;           // whenever the next hop has heard the client
 
   int sent = 0;
   std::vector<std::vector<smtp::Outcome>> told;
@@ -283,11 +313,13 @@ class Attempt {
   }
   /// True when anything went either way.
   bool exchange() {
-    const std::string said(connection->output());
+    const std::string said(connection->output().substr(0, room));
     if (!said.empty()) {
+      said_ += said;
       connection->sent(said.size(), now);
       hop_.receive(said);
     }
+    if (between) between();
     std::string heard = hop_.out.substr(delivered_, std::min(segment, std::max(cut, delivered_) - delivered_));
     if (flipped - delivered_ < heard.size()) heard[flipped - delivered_] ^= 4;
     delivered_ += heard.size();
@@ -311,6 +343,9 @@ class Attempt {
 
   NextHop& hop_;
   gnutls::ClientChannels channels_;
+  int messages_ = 0;
+  std::size_t recipients_ = 0;
+  std::string said_;
   std::size_t delivered_ = 0;
   bool ended_ = false;
 };

@@ -87,6 +87,8 @@ void ClientTransaction::decide_undecided(const Outcome& outcome) {
 }
 
 bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExchange& exchange) {
+  // 3xx answers DATA alone. A 2xx to it would speak of mail data that was never said.
+  if (awaited == Awaited::data ? reply.positive() : reply.intermediate()) return false;
   switch (awaited) {
     case Awaited::reset:
       if (reply.positive() && !pipelining_) say_mail(exchange);
@@ -95,8 +97,8 @@ bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExcha
       open_ = reply.positive();
       if (!open_) decide_undecided(outcome_of(reply));
       if (open_ && !pipelining_) say_recipient(exchange);
-      return !reply.intermediate();
-    case Awaited::recipient: return receive_recipient(reply, exchange);
+      return true;
+    case Awaited::recipient: receive_recipient(reply, exchange); return true;
     case Awaited::data: return receive_data(reply, exchange);
     case Awaited::mail_data: return receive_mail_data(reply, exchange);
     case Awaited::greeting:
@@ -108,7 +110,7 @@ bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExcha
   return false;
 }
 
-bool ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& exchange) {
+void ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& exchange) {
   auto& outcome = outcomes_[recipients_answered_++];
   if (!outcome && reply.positive()) {
     ++accepted_;
@@ -121,11 +123,9 @@ bool ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& ex
   } else if (recipients_answered_ == outcomes_.size() && exchange.awaited.empty()) {
     say_mail_data(exchange);
   }
-  return !reply.intermediate();
 }
 
 bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchange) {
-  if (reply.positive()) return false;  // of mail data that was never said it can't speak
   if (!reply.intermediate()) {
     decide_undecided(outcome_of(reply));
     return true;
@@ -152,7 +152,7 @@ bool ClientTransaction::receive_mail_data(const Reply& reply, const ClientExchan
     check(next != outcomes_.end(), "a reply was awaited for each accepted recipient");
     *next = outcome_of(reply);
   }
-  return !reply.intermediate();
+  return true;
 }
 
 std::size_t ClientTransaction::ask(const ClientExchange& exchange) {

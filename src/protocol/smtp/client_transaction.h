@@ -64,7 +64,7 @@ class ClientTransaction {
   void say_mail_data(ClientExchange& exchange);
   void say_bdat(ClientExchange& exchange);
   void decide_undecided(const Outcome& outcome);
-  bool receive_recipient(const Reply& reply, ClientExchange& exchange);
+  void receive_recipient(const Reply& reply, ClientExchange& exchange);
   bool receive_data(const Reply& reply, ClientExchange& exchange);
   bool receive_mail_data(const Reply& reply, const ClientExchange& exchange);
 
