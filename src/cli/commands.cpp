@@ -45,6 +45,14 @@ int run(int argc, char** argv) {
   CLI::App* retry_command = queue_app->add_subcommand("retry", "try now what waits for its time");
   retry_command->add_option("QUEUE-ID", queue_command.queue_id, "this message alone; all where none is given");
 
+  ClosuresCommand closures_command;
+  CLI::App* closures_app = with_policy_file(app.add_subcommand("closures", "how the TLS sessions of peers end, and what that costs"));
+  closures_app->add_option("--sort", closures_command.sort, "lost, rate or unusual")->check(CLI::IsMember({"lost", "rate", "unusual"}))->capture_default_str();
+  closures_app->add_option("--peer", closures_command.peer, "peers whose name or network holds this text, in detail")->option_text("TEXT");
+  closures_app->add_option("--since", closures_command.since, "peers seen, and endings, since so long ago: 12h, 7d")->option_text("TIME");
+  closures_app->add_flag("--all", closures_command.all, "all peers, not the first 20");
+  closures_app->add_flag("--json", closures_command.json, "one JSON object a line");
+
   SinkCommand sink_command;
   CLI::App* sink_app = app.add_subcommand("sink", "an SMTP sink: stores each message as a file");
   sink_app->add_option("ADDR:PORT", sink_command.endpoint)->required();
@@ -60,6 +68,7 @@ int run(int argc, char** argv) {
   if (check_command->parsed()) return check(policy_file);
   if (settings_command->parsed()) return settings(json);
   if (sink_app->parsed()) return sink(sink_command);
+  if (closures_app->parsed()) return closures(policy_file, closures_command);
   for (CLI::App* command : {list_command, show_command, retry_command}) {
     if (command->parsed()) queue_command.verb = command->get_name();
   }

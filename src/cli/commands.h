@@ -33,6 +33,15 @@ struct QueueCommand {
 };
 int queue(const std::string& policy_file, const QueueCommand& command);
 
+struct ClosuresCommand {
+  std::string sort = "lost"; // lost, rate, unusual
+  std::string peer;          // a part of its text; empty: all
+  std::string since;         // a duration; empty: ever
+  bool all = false;
+  bool json = false;
+};
+int closures(const std::string& policy_file, const ClosuresCommand& command);
+
 struct SinkCommand {
   std::string endpoint;      // ADDR:PORT
   std::string directory;

@@ -56,10 +56,10 @@ void Control::read(std::uint64_t id) {
 
 void Control::write(std::uint64_t id) {
   Connection& connection = connections_.at(id);
-  const uv::Transferred result = uv::send(connection.socket, connection.reply);
+  const uv::Transferred result = uv::send(connection.socket, Octets(connection.reply).substr(connection.written));
   if (result.how == uv::Transfer::again) return;
-  connection.reply.erase(0, result.octets);
-  if (connection.reply.empty() || result.how != uv::Transfer::done) close(id);
+  connection.written += result.octets;
+  if (connection.written == connection.reply.size() || result.how != uv::Transfer::done) close(id);
 }
 
 void Control::close(std::uint64_t id) {

@@ -33,6 +33,7 @@ class Control {
     std::unique_ptr<uv::Poll> poll;
     std::string request;
     std::string reply;
+    std::size_t written = 0;
     bool asked = false;
   };
 

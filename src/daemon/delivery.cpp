@@ -141,7 +141,7 @@ void Delivery::connect(std::uint64_t id) {
   }
   if (line.candidates.size() > kCandidates) line.candidates.resize(kCandidates);
   line.outbound = std::make_unique<Outbound>(loop_, line.next_hop->outbound, std::move(line.candidates), shared_.spool, *this,
-                                             shared_.log);
+                                             shared_.closures, shared_.log);
   line_ids_[line.outbound.get()] = id;
   line.outbound->start();
 }

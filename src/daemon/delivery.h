@@ -30,6 +30,7 @@ class Delivery final : public Outbound::Owner {
     const access::Rules& rules;
     spool::Spool& spool;
     Log& log;
+    Closures& closures;
     const std::map<std::string, NextHopProfile>& next_hops;
     /// Takes a message that is to be delivered; from any thread.
     std::function<void(spool::Transaction::Kept)> accept;

@@ -1,18 +1,15 @@
 // See inbound.h.
 #include "daemon/inbound.h"
 
-#include "adieu/relay/observe/closure_record.h"
-#include "adieu/relay/observe/events.h"
-
 namespace adieu::daemon {
 
-Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Log& log,
+Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
                  std::function<void()> on_end)
     : loop_(loop),
       peer_(accepted.peer),
       listener_(listener),
       handler_(handler),
-      log_(log),
+      closures_(closures),
       on_end_(std::move(on_end)),
       transport_(loop, std::move(accepted.socket),
                  [this](int events) {
@@ -47,7 +44,7 @@ void Inbound::work() {
       answer(std::move(*asked));
       continue;
     }
-    log_layer_ends();
+    tell_layer_ends();
     if (std::holds_alternative<smtp::CloseTransport>(action)) {
       timer_.set(std::nullopt);
       transport_.await(false, false);
@@ -77,10 +74,9 @@ void Inbound::answer(smtp::AskedQuestion asked) {
   if (answer) connection_.answer(number, std::move(*answer));
 }
 
-void Inbound::log_layer_ends() {
+void Inbound::tell_layer_ends() {
   for (tls::LayerEnd& end : connection_.take_layer_ends()) {
-    const observe::ClosureRecord record{observe::Role::server, std::move(end), peer_, listener_.name, {}};
-    log_.write(record.level(), record.end.secure ? record.line() : observe::disconnect(record));
+    closures_.record({observe::Role::server, std::move(end), peer_, listener_.name, {}}, listener_.alarm);
   }
 }
 

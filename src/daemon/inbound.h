@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "adieu/base/log.h"
 #include "adieu/protocol/smtp/server_connection.h"
+#include "daemon/closures.h"
 #include "daemon/transport.h"
 
 namespace adieu::daemon {
@@ -19,6 +19,7 @@ struct ListenerProfile {
   smtp::ServerConnectionProfile connection;
   std::unique_ptr<tls::ChannelFactory> channels;
   Duration duplicate_window{};                      // R12; 0: none
+  config::Alarm alarm{};
 };
 
 /// The client of a connection as it stands at the moment of a question.
@@ -40,7 +41,7 @@ class MailHandler {
 class Inbound {
  public:
   /// `on_end` is called once, last; the owner destroys this in it or later.
-  Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Log& log,
+  Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
           std::function<void()> on_end);
   ~Inbound();
   Inbound(const Inbound&) = delete;
@@ -52,13 +53,13 @@ class Inbound {
  private:
   void work();
   void answer(smtp::AskedQuestion asked);
-  void log_layer_ends();
+  void tell_layer_ends();
 
   uv::Loop& loop_;
   const Endpoint peer_;
   const ListenerProfile& listener_;
   MailHandler& handler_;
-  Log& log_;
+  Closures& closures_;
   std::function<void()> on_end_;
   bool working_ = false;
   Transport transport_;

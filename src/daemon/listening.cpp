@@ -13,12 +13,13 @@ constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 }  // namespace
 
 Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
-                     MailHandler& handler, Log& log, std::function<void()> on_idle)
+                     MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle)
     : loop_(loop),
       socket_(std::move(socket)),
       profile_(profile),
       limits_(limits),
       handler_(handler),
+      closures_(closures),
       log_(log),
       on_idle_(std::move(on_idle)),
       poll_(std::make_unique<uv::Poll>(loop, socket_.get(), [this](int) { accept(); })),
@@ -62,7 +63,7 @@ void Listening::admit(uv::Accepted accepted) {
     return;
   }
   const std::uint64_t id = ++last_id_;
-  auto inbound = std::make_unique<Inbound>(loop_, std::move(accepted), profile_, handler_, log_, [this, id] { end(id); });
+  auto inbound = std::make_unique<Inbound>(loop_, std::move(accepted), profile_, handler_, closures_, [this, id] { end(id); });
   Inbound& started = *inbound;
   inbound_.emplace(id, Entry{address, std::move(inbound)});
   started.start();

@@ -15,7 +15,7 @@ class Listening {
  public:
   /// `on_idle` is called after `shut_down` when the last connection has ended.
   Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
-            MailHandler& handler, Log& log, std::function<void()> on_idle);
+            MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle);
   ~Listening();
   Listening(const Listening&) = delete;
   Listening& operator=(const Listening&) = delete;
@@ -34,6 +34,7 @@ class Listening {
   const ListenerProfile& profile_;
   access::ConnectionLimits& limits_;
   MailHandler& handler_;
+  Closures& closures_;
   Log& log_;
   std::function<void()> on_idle_;
   bool shutting_down_ = false;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "adieu/base/result.h"
-#include "adieu/relay/observe/closure_record.h"
 
 namespace adieu::daemon {
 namespace {
@@ -29,12 +28,13 @@ bool is_ours(const std::vector<Endpoint>& own, const Endpoint& remote, const std
 }  // namespace
 
 Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool,
-                   Owner& owner, Log& log)
+                   Owner& owner, Closures& closures, Log& log)
     : loop_(loop),
       profile_(profile),
       candidates_(std::move(candidates)),
       spool_(spool),
       owner_(owner),
+      closures_(closures),
       log_(log),
       timer_(loop,
              [this] {
@@ -155,7 +155,7 @@ void Outbound::work() {
   for (;;) {
     const Instant now = loop_.now();
     smtp::ClientConnectionAction action = connection_->next_action(now);
-    log_layer_ends();
+    tell_layer_ends();
     if (std::holds_alternative<smtp::Ready>(action)) {
       was_ready_ = true;
       owner_.on_ready(*this);
@@ -236,12 +236,11 @@ void Outbound::supply(std::size_t octets) {
               });
 }
 
-void Outbound::log_layer_ends() {
+void Outbound::tell_layer_ends() {
   for (tls::LayerEnd& end : connection_->take_layer_ends()) {
     if (!end.secure) continue;
-    const observe::ClosureRecord record{observe::Role::client, std::move(end), candidates_[at_].endpoint, profile_.next_hop,
-                                        candidates_[at_].host};
-    log_.write(record.level(), record.line());
+    const Candidate& candidate = candidates_[at_];
+    closures_.record({observe::Role::client, std::move(end), candidate.endpoint, profile_.next_hop, candidate.host}, profile_.alarm);
   }
 }
 

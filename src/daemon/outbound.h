@@ -11,6 +11,7 @@
 #include "adieu/base/log.h"
 #include "adieu/protocol/smtp/client_connection.h"
 #include "adieu/relay/spool/spool.h"
+#include "daemon/closures.h"
 #include "daemon/transport.h"
 
 namespace adieu::daemon {
@@ -28,6 +29,7 @@ struct OutboundProfile {
   smtp::ClientConnectionProfile connection;        // `channels` is made for each host, see below
   bool plaintext_after_tls_failure = false;        // opportunistic
   Duration connect_timeout{};
+  config::Alarm alarm{};
   std::vector<Endpoint> own;                       // where the relay itself listens: mail sent there would come back
   /// Makes TLS channels for a host; null where TLS is off.
   std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& host)> channels;
@@ -54,7 +56,7 @@ class Outbound {
 
   /// `candidates` is not empty.
   Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool, Owner& owner,
-           Log& log);
+           Closures& closures, Log& log);
   ~Outbound();
   Outbound(const Outbound&) = delete;
   Outbound& operator=(const Outbound&) = delete;
@@ -75,7 +77,7 @@ class Outbound {
   void refuse_loop();
   void work();
   void supply(std::size_t octets);
-  void log_layer_ends();
+  void tell_layer_ends();
   void end_connection();
 
   uv::Loop& loop_;
@@ -83,6 +85,7 @@ class Outbound {
   const std::vector<Candidate> candidates_;
   spool::Spool& spool_;
   Owner& owner_;
+  Closures& closures_;
   Log& log_;
 
   std::size_t at_ = 0;

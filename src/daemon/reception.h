@@ -24,6 +24,7 @@ class Reception final : public MailHandler {
     const access::Rules& rules;
     spool::Spool& spool;
     Log& log;
+    Closures& closures;
     std::function<void(spool::Transaction::Kept)> accept;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();

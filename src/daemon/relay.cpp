@@ -18,6 +18,7 @@ namespace adieu::daemon {
 namespace {
 
 constexpr std::size_t kClaimAtOnce = 1000;
+constexpr Duration kSaveClosures = std::chrono::minutes(1);
 
 smtp::ServerTls to_session(config::ListenerTls tls) {
   switch (tls) {
@@ -37,6 +38,7 @@ Relay::Relay(config::Config config, Log& log)
       rules_(config_),
       limits_(config_.limits.connections, config_.limits.connections_per_address),
       memory_(config_.limits.queue_memory),
+      closures_(log, config_.limits.ledger_peers),
       loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
 
 Relay::~Relay() {
@@ -58,9 +60,10 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
   auto spool = rocksdb::open_spool(policy.spool, log);
   if (!spool) return tl::unexpected<Error>(spool.error());
   relay->spool_ = std::move(*spool);
+  relay->closures_.keep_in(policy.spool.directory);
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, accept});
-  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->next_hops_, accept});
+  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, accept});
+  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->next_hops_, accept});
   if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   for (std::size_t i = 0; i < relay->loops_; ++i) {
     auto shard = Shard::open(*relay->reception_, *relay->delivery_);
@@ -84,6 +87,7 @@ Result<> Relay::bind() {
     connection.session.limits = config_.limits.session;
     connection.session.bare_newlines = config_.bare_newlines;
     profile->duplicate_window = listener.closure.duplicate_window;
+    profile->alarm = listener.closure.alarm;
     connection.tls = to_session(listener.tls);
     connection.channels = profile->channels.get();
     connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
@@ -110,6 +114,7 @@ Result<> Relay::prepare_next_hops() {
     OutboundProfile& outbound = profile.outbound;
     outbound.next_hop = policy.name;
     outbound.connect_timeout = policy.connect_timeout;
+    outbound.alarm = policy.closure.alarm;
     for (const config::Listener& listener : config_.listeners) outbound.own.push_back(listener.endpoint);
     outbound.plaintext_after_tls_failure = policy.tls == config::NextHopTls::opportunistic;
     smtp::ClientConnectionProfile& connection = outbound.connection;
@@ -150,6 +155,11 @@ int Relay::run() {
   for (const auto& listener : listeners_) listening.field("on", listener->name);
   log_.write(LogLevel::info, listening.field("hostname", config_.hostname).field("loops", static_cast<std::int64_t>(loops_)));
   notify_service_manager("READY=1");
+  uv::Timer save(loop_, [this, &save] {
+    closures_.save();
+    save.set(loop_.now() + kSaveClosures);
+  });
+  save.set(loop_.now() + kSaveClosures);
   loop_.run();
   control_.reset();
   if (!config_.control_socket.empty()) ::unlink(config_.control_socket.c_str());
@@ -164,6 +174,7 @@ void Relay::shut_down() {
   if (std::exchange(shutting_down_, true)) return;
   log_.write(LogLevel::info, LogLine("stopping").field("timeout", to_text(config_.shutdown_timeout)));
   notify_service_manager("STOPPING=1");
+  closures_.stopping();
   busy_shards_ = shards_.size();
   for (const auto& shard : shards_) {
     shard->shut_down(config_.shutdown_timeout, [this] { loop_.post([this] { stop_when_idle(); }); });

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adieu/relay/access/limits.h"
+#include "daemon/closures.h"
 #include "daemon/control.h"
 #include "daemon/shard.h"
 
@@ -40,6 +41,7 @@ class Relay {
   const access::Rules rules_;
   access::ConnectionLimits limits_;
   queue::MemoryBudget memory_;
+  Closures closures_;
   std::unique_ptr<spool::Spool> spool_;
   std::map<std::string, NextHopProfile> next_hops_;
   std::vector<std::unique_ptr<ListenerProfile>> listeners_;

@@ -1,6 +1,7 @@
 // See relay.h: what the control socket is asked. A request is one JSON object, an answer is JSON lines; an error is {"error": "…"}.
 #include <nlohmann/json.hpp>
 
+#include "daemon/closures_report.h"
 #include "daemon/relay.h"
 
 namespace adieu::daemon {
@@ -50,6 +51,8 @@ void Relay::answer(const std::string& request, std::function<void(std::string)> 
   }
   if (command == "list") {
     list(id, std::move(reply));
+  } else if (command == "closures") {
+    reply(closures_report(closures_.ledger(), std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())));
   } else if (command == "retry") {
     retry(id, std::move(reply));
   } else {

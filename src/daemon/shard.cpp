@@ -20,8 +20,8 @@ Result<std::unique_ptr<Shard>> Shard::open(Reception::Shared& reception, Deliver
 Shard::~Shard() = default;
 
 void Shard::listen(uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits) {
-  listening_.push_back(std::make_unique<Listening>(loop_, std::move(socket), profile, limits, *reception_, shared_.log,
-                                                   [this] { idle(); }));
+  listening_.push_back(std::make_unique<Listening>(loop_, std::move(socket), profile, limits, *reception_, shared_.closures,
+                                                   shared_.log, [this] { idle(); }));
 }
 
 void Shard::start() {

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kConnections = 10'000;
 constexpr int kCertificateDays = 30;
+constexpr std::size_t kLedgerPeers = 100;
 
 /// A message on its way into a file; the file gets its name when the reply has been handed over.
 class SunkTransaction final : public smtp::Transaction {
@@ -108,7 +109,8 @@ Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& l
 
   uv::Loop loop;
   SinkHandler handler(directory);
-  Listening listening(loop, std::move(*socket), profile, limits, handler, log, [&loop] { loop.stop(); });
+  Closures closures(log, kLedgerPeers);
+  Listening listening(loop, std::move(*socket), profile, limits, handler, closures, log, [&loop] { loop.stop(); });
   const auto stop = [&listening] { listening.shut_down(); };
   const uv::Signal term(loop, SIGTERM, stop);
   const uv::Signal interrupt(loop, SIGINT, stop);

@@ -61,6 +61,8 @@ constexpr std::array kBindings = {
             }},
     Binding{"closure", "close-notify-timeout", [](T& t, const V& v) { t.closure->close_notify_timeout = v.duration; }},
     Binding{"closure", "duplicate-window", [](T& t, const V& v) { t.closure->duplicate_window = v.duration; }},
+    Binding{"closure", "alarm",
+            [](T& t, const V& v) { t.closure->alarm = chosen<Alarm>(v, std::array<std::string_view, 3>{"unusual", "always", "never"}); }},
     Binding{"closure", "resume-after-truncation", [](T& t, const V& v) { t.closure->resume_after_truncation = v.yes; }},
     Binding{"listen", "tls",
             [](T& t, const V& v) {
@@ -107,6 +109,7 @@ constexpr std::array kBindings = {
     Binding{"limits", "connections", [](T& t, const V& v) { t.config->limits.connections = v.number; }},
     Binding{"limits", "connections-per-address", [](T& t, const V& v) { t.config->limits.connections_per_address = v.number; }},
     Binding{"limits", "queue-memory", [](T& t, const V& v) { t.config->limits.queue_memory = v.number; }},
+    Binding{"limits", "ledger-peers", [](T& t, const V& v) { t.config->limits.ledger_peers = v.number; }},
     Binding{"limits", "transaction-memory", [](T& t, const V& v) { t.config->limits.transaction_memory = v.number; }},
 };
 

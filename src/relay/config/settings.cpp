@@ -52,7 +52,7 @@ constexpr std::array kSettings = {
     Setting{"closure", "after-close-notify", choice, "plaintext", "plaintext | quit", "once both close_notify have passed: go on in plaintext, or end the connection"},
     Setting{"closure", "close-notify-timeout", duration, "5s", "", "how long to wait for the peer's close_notify after ours"},
     Setting{"closure", "duplicate-window", duration, "4h", "", "for how long a message whose 250 was lost is recognised when it comes again; 0s: never"},
-    Setting{"closure", "alarm", choice, "unusual", "unusual | always | never", "when truncation raises an alarm", false},
+    Setting{"closure", "alarm", choice, "unusual", "unusual | always | never", "when truncation that cost something raises an alarm"},
     Setting{"closure", "resume-after-truncation", boolean, "yes", "", "whether a TLS session that was cut may be resumed; no: none is"},
 
     Setting{"listen", "tls", choice, "off", "off | optional | required | implicit", "STARTTLS not offered, offered, demanded; or TLS from the first octet"},
@@ -93,6 +93,7 @@ constexpr std::array kSettings = {
     Setting{"limits", "connections", number, "2000", "", "of clients, in all: 421 4.7.0"},
     Setting{"limits", "connections-per-address", number, "50", "", "of one client, an IPv4 address or an IPv6 /64: 421 4.7.0"},
     Setting{"limits", "queue-memory", size, "256MiB", "", "mail data kept in memory for delivery; the rest is read from the spool again"},
+    Setting{"limits", "ledger-peers", number, "10000", "", "peers in the closure ledger; those with the fewest transactions give way"},
     Setting{"limits", "transaction-memory", size, "256MiB", "", "mail data not yet in the spool, of all sessions: 452 4.3.1"},
 };
 // clang-format on

@@ -68,6 +68,11 @@ std::string found(const std::string& word) { return ", found `" + word + "`"; }
 
 }  // namespace
 
+std::optional<Duration> parse_duration(std::string_view text) {
+  const auto millis = measure(text, kDurations);
+  return millis ? std::optional(Duration(static_cast<Duration::rep>(*millis))) : std::nullopt;
+}
+
 std::string nearest(std::string_view text, const std::vector<std::string_view>& known) {
   std::string best;
   std::size_t least = std::max<std::size_t>(1, text.size() / 3) + 1;

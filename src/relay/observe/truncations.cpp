@@ -92,6 +92,11 @@ double Truncations::probability(Usual usual) const {
   return beta_binomial_tail(in_window(), window(), strength * chance, strength * (1 - chance));
 }
 
+bool Truncations::unusual(Usual usual) const {
+  const double well = total_ - truncated_ - in_window();
+  return in_window() >= 2 && well >= kKnown && probability(usual) < kAlarm;
+}
+
 void Truncations::write(RecordWriter& out) const {
   out.number(count_).number(static_cast<std::uint8_t>(recent_.size()));
   for (const std::uint64_t number : recent_) out.number(number);

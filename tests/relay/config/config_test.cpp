@@ -76,7 +76,7 @@ TEST(Config, the_fuller_file_of_the_contract_parses_and_what_is_not_supported_ye
     EXPECT_GT(diagnostic.position.line, 0u);
     if (not_yet) named.insert(diagnostic.message.substr(0, diagnostic.message.find(" is not")));
   }
-  EXPECT_EQ(named, (std::set<std::string>{"`alarm`", "`auth`", "`from authenticated`", "`delay-notice`"}));
+  EXPECT_EQ(named, (std::set<std::string>{"`auth`", "`from authenticated`", "`delay-notice`"}));
 }
 
 TEST(Config, errors_tell_where_what_was_expected_and_the_nearest_word) {
@@ -102,11 +102,11 @@ TEST(Config, errors_tell_where_what_was_expected_and_the_nearest_word) {
 }
 
 TEST(Config, all_errors_of_a_file_are_shown) {
-  EXPECT_EQ(said("lisen x\nclosure { close-notify-timeout soon; alarm always }\nrelay from any to any via hop via\n"),
+  EXPECT_EQ(said("lisen x\nclosure { close-notify-timeout soon }\nretry { delay-notice 4h }\nrelay from any to any via hop via\n"),
             "6:1: expected a statement, found `lisen`; did you mean `listen`?\n"
             "7:32: expected a duration such as 30s, 5m or 4h, found `soon`\n"
-            "7:38: `alarm` is not supported yet\n"
-            "8:31: expected the end of the statement\n");
+            "8:9: `delay-notice` is not supported yet\n"
+            "9:31: expected the end of the statement\n");
 }
 
 TEST(Config, shows_the_line_and_a_caret) {

@@ -4,10 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <cstdio>
+#include <fstream>
 #include <functional>
-#include <iostream>
 #include <random>
+#include <regex>
+#include <sstream>
 
 namespace adieu::observe {
 namespace {
@@ -84,6 +88,13 @@ double caught(int days, double truncated, int within) {
   return alarms / 1000.0;
 }
 
+/// Its figures are held to those of this simulation.
+std::string manual_page() {
+  std::ostringstream text;
+  text << std::ifstream(ADIEU_SOURCE_DIR "/man/adieu-closure.7").rdbuf();
+  return text.str();
+}
+
 TEST(BetaBinomial, is_uniform_for_alpha_and_beta_one) {
   for (std::uint32_t k = 0; k <= 10; ++k) EXPECT_NEAR(beta_binomial_tail(k, 10, 1, 1), (11.0 - k) / 11, 1e-12) << k;
 }
@@ -105,7 +116,7 @@ TEST(Closure, R19_peers_of_three_kinds_raise_at_most_one_false_alarm_a_year) {
     int peers;
   };
   for (const Kind& kind : {
-           Kind{"always clean, but for one crash in a hundred thousand", independent(1e-5), 1000, 20},
+           Kind{"always clean, but for one crash in 100,000", independent(1e-5), 1000, 20},
            Kind{"never sends close_notify, very large", independent(2e-4), 5000, 8},
            Kind{"lossy mobile", bursty(0.01, 0.3, 0.01, 0.05), 30, 200},
            Kind{"lossy mobile, worse", bursty(0.02, 0.6, 0.02, 0.1), 100, 60},
@@ -113,17 +124,20 @@ TEST(Closure, R19_peers_of_three_kinds_raise_at_most_one_false_alarm_a_year) {
            Kind{"quiet", independent(0.002), 5, 200},
        }) {
     const double rate = alarms_a_year(kind.peer, kind.a_day, kind.peers);
-    std::cout << "false alarms a peer-year, " << kind.name << ": " << rate << '\n';
     EXPECT_LE(rate, 1) << kind.name;
+    std::array<char, 100> row{};
+    std::snprintf(row.data(), row.size(), "\n%-44s%6.1f\n", kind.name, rate);
+    EXPECT_NE(manual_page().find(row.data()), std::string::npos) << "adieu-closure(7) lacks: " << row.data();
   }
 }
 
 TEST(Closure, R19_cutting_one_in_twenty_of_a_clean_peer_is_caught_within_a_hundred) {
   EXPECT_GE(caught(90, 0.05, 100), 0.95);
-  for (const int days : {1, 3, 10, 30, 90}) {
-    std::cout << "caught with " << days << " days of 1,000: " << caught(days, 0.05, 100) << " of attacks on 5 %, "
-              << caught(days, 0.02, 100) << " on 2 %, " << caught(days, 0.2, 100) << " on 20 %\n";
-  }
+  const auto in_a_hundred = [](int days, double share) { return std::to_string(static_cast<int>(caught(days, share, 100) * 100)) + " in 100"; };
+  const std::string said = "one in twenty of them: " + in_a_hundred(30, 0.05) + " attacks when the peer has been known for a month or more, " +
+                           in_a_hundred(10, 0.05) + " after ten days, " + in_a_hundred(1, 0.05) + " after one. Where one in five is cut, all.";
+  EXPECT_NE(std::regex_replace(manual_page(), std::regex("\n"), " ").find(said), std::string::npos) << "adieu-closure(7) lacks: " << said;
+  EXPECT_EQ(in_a_hundred(1, 0.2), "100 in 100");
 }
 
 }  // namespace

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "adieu/base/clock.h"
 
 namespace adieu::config {
 
@@ -45,6 +48,9 @@ std::span<const Setting> settings();
 
 /// The row of `name` in `block`, or null.
 const Setting* find_setting(std::string_view block, std::string_view name);
+
+/// "250ms", "30s", "5m", "4h", "5d", as the policy file writes a duration.
+std::optional<Duration> parse_duration(std::string_view text);
 
 /// What `adieu settings` prints: a line each.
 std::string settings_text();

@@ -24,6 +24,7 @@ class Truncations {
   static constexpr std::uint32_t kWindow = 100;         // transactions that are judged together
   static constexpr double kNewcomer = 20;               // transactions that the world's rate counts for against the peer's own
   static constexpr double kAlarm = 1e-6;                // less probable than this is unusual
+  static constexpr double kKnown = 20;                  // transactions that must have gone well before anything is: most who never end one are bots
 
   /// A layer has ended: so many transactions, the last of them truncated or not.
   void add(std::uint64_t transactions, bool truncated);
@@ -39,7 +40,7 @@ class Truncations {
 
   /// How probable as many truncations as are in the window, or more, are for this peer.
   double probability(Usual usual) const;
-  bool unusual(Usual usual) const { return in_window() >= 2 && probability(usual) < kAlarm; }
+  bool unusual(Usual usual) const;
 
   void write(RecordWriter& out) const;
   void read(RecordReader& in);

@@ -1,0 +1,58 @@
+// See closures.h.
+#include "daemon/closures.h"
+
+#include <chrono>
+
+#include "adieu/relay/observe/events.h"
+
+namespace adieu::daemon {
+namespace {
+WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+}  // namespace
+
+Closures::~Closures() {
+  save();
+  if (worker_) worker_->finish();
+}
+
+void Closures::keep_in(const std::string& spool) {
+  auto store = rocksdb::LedgerStore::open(spool);
+  Result<std::size_t> loaded = store ? (*store)->load(ledger_) : Result<std::size_t>(tl::unexpected<Error>(store.error()));
+  if (!loaded) {
+    log_.write(LogLevel::error, LogLine("closure-ledger")
+                                    .field("error", loaded.error().message)
+                                    .field("hint", "mail goes on; the ledger begins anew, and is not kept over a restart"));
+    return;
+  }
+  if (*loaded != 0) {
+    log_.write(LogLevel::warning, LogLine("closure-ledger").field("damaged", static_cast<std::int64_t>(*loaded)).field("hint", "these peers begin anew"));
+  }
+  store_ = std::move(*store);
+  worker_ = std::make_unique<rocksdb::Workers>(1);
+}
+
+void Closures::save() {
+  if (worker_) worker_->run([this] { save_now(); });
+}
+
+void Closures::save_now() {
+  const Result<> saved = store_->save(ledger_.take_changes());
+  if (in_trouble_ == !saved) return;
+  in_trouble_ = !saved;
+  if (saved) {
+    log_.write(LogLevel::info, LogLine("closure-ledger-recovered"));
+  } else {
+    log_.write(LogLevel::error, LogLine("closure-ledger").field("error", saved.error().message).field("hint", "mail goes on; the ledger of this run may be lost"));
+  }
+}
+
+void Closures::record(const observe::ClosureRecord& record, config::Alarm policy) {
+  if (!record.end.secure) {
+    log_.write(record.level(), observe::disconnect(record));
+    return;
+  }
+  if (log_.enabled(record.level())) log_.write(record.level(), record.line());
+  if (const auto alarm = ledger_.add(record, policy, stopping_, wall_now())) log_.write(LogLevel::warning, alarm->line());
+}
+
+}  // namespace adieu::daemon

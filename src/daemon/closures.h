@@ -1,0 +1,44 @@
+// Where the end of every layer is told: the log, the closure ledger, and an alarm where one is due. R18, R19.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "adieu/base/log.h"
+#include "adieu/relay/observe/ledger.h"
+#include "io/rocksdb/ledger_store.h"
+#include "io/rocksdb/workers.h"
+
+namespace adieu::daemon {
+
+/// From any thread.
+class Closures {
+ public:
+  Closures(Log& log, std::size_t peers) : log_(log), ledger_(peers) {}
+  /// Saves what is not saved.
+  ~Closures();
+
+  /// Takes up the ledger of earlier runs and keeps it in the spool's directory from now on. Where that fails a line says so, and the ledger lasts
+  /// as long as this run.
+  void keep_in(const std::string& spool);
+  void save();
+
+  void record(const observe::ClosureRecord& record, config::Alarm policy);
+  /// The relay goes down: what peers leave unanswered now is not held against them.
+  void stopping() { stopping_ = true; }
+
+  const observe::Ledger& ledger() const { return ledger_; }
+
+ private:
+  void save_now();
+
+  Log& log_;
+  observe::Ledger ledger_;
+  std::atomic<bool> stopping_ = false;
+  std::unique_ptr<rocksdb::LedgerStore> store_;
+  std::unique_ptr<rocksdb::Workers> worker_;
+  bool in_trouble_ = false;  // of the worker
+};
+
+}  // namespace adieu::daemon
