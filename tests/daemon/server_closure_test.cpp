@@ -316,6 +316,51 @@ TEST_P(Closure, R11_a_later_authenticated_octet_confirms_it) {
   EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
 }
 
+TEST_P(Closure, R11_a_quit_that_came_before_the_250_was_said_confirms_nothing) {
+  server.holds_commit = true;
+  secure();
+  client.say(std::string(kMessage) + "QUIT\r\n");
+  server.commit();
+  server.receive_eof();
+  ASSERT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+  EXPECT_EQ(server.ledger.unconfirmed, 1);
+}
+
+TEST_P(Closure, R11_a_message_is_marked_though_the_next_one_rolls_back) {
+  server.holds_commit = true;
+  secure();
+  client.say(std::string(kMessage) + std::string(kEnvelope));
+  server.commit();
+  server.receive_eof();
+  ASSERT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
+  EXPECT_EQ(server.ledger.unconfirmed, 1);
+}
+
+TEST_P(Closure, R6_a_shutdown_before_the_handshake_is_not_forgotten_behind_it) {
+  for (const bool in_transaction : {false, true}) {
+    ServerEnd other;
+    other.start();
+    ClientEnd peer(other, GetParam());
+    peer.say_plain("EHLO c\r\n");
+    if (in_transaction) {
+      peer.say_plain(kEnvelope);
+      other.connection->shut_down(other.now);
+      other.work();
+      peer.say_plain("STARTTLS\r\n");
+    } else {
+      other.room = 0;
+      peer.say_plain("STARTTLS\r\n");
+      other.connection->shut_down(other.now);
+      other.room = ~std::size_t{0};
+      other.work();
+    }
+    EXPECT_TRUE(other.closed) << in_transaction;
+    EXPECT_EQ(other.ledger.open, 0) << in_transaction;
+  }
+}
+
 TEST_P(Closure, R1_an_alert_during_a_handshake_ends_the_connection) {
   server.start();
   client.say_plain("EHLO c\r\nSTARTTLS\r\n");

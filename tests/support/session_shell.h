@@ -23,6 +23,7 @@ struct Ledger {
   int open = 0;                            // transactions that live
   int rolled_back = 0;
   int revoked = 0;
+  int unconfirmed = 0;
 };
 
 class LedgerTransaction final : public smtp::Transaction {
@@ -37,6 +38,7 @@ class LedgerTransaction final : public smtp::Transaction {
     kept_ = true;
     ledger_.committed.push_back(message);
   }
+  void unconfirmed() noexcept override { ++ledger_.unconfirmed; }
   SunkMessage message;
   bool durable = false;
 

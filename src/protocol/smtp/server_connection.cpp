@@ -7,12 +7,13 @@
 
 namespace adieu::smtp {
 namespace {
-/// What the end of a layer costs. An acknowledgement is unconfirmed only where the peer never said R (R11).
+/// What the end of a layer costs. An acknowledgement is unconfirmed only where the peer never said R (R11); a QUIT that came before it proves
+/// nothing.
 tls::Effect effect_of(const ServerStanding& standing, bool peer_said_goodbye) {
   if (standing.unacknowledged) return tls::Effect::revoked;
   if (standing.in_transaction) return tls::Effect::rolled_back;
-  if (standing.quit_answered) return tls::Effect::after_quit;
   if (standing.unconfirmed && !peer_said_goodbye) return tls::Effect::ack_unconfirmed;
+  if (standing.quit_answered) return tls::Effect::after_quit;
   return tls::Effect::none;
 }
 
@@ -56,6 +57,7 @@ void ServerConnection::begin_tls(Instant now) {
   layer_began_ = now;
   octets_in_ = octets_out_ = ciphertext_taken_ = 0;
   layer_deadline_ = now + profile_.handshake_timeout;
+  if (shutting_down_) break_layer(tls::Event::timeout, "shutdown", now);
 }
 
 void ServerConnection::begin_secure_session(Instant now) {
@@ -217,8 +219,9 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
 }
 
 void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
-  const tls::Effect effect = effect_of(standing_, ending == tls::Ending::mutual);
-  if (effect == tls::Effect::ack_unconfirmed) {
+  const bool goodbye = ending == tls::Ending::mutual;
+  const tls::Effect effect = effect_of(standing_, goodbye);
+  if (!goodbye) {
     for (const auto& transaction : unconfirmed_) transaction->unconfirmed();
   }
   unconfirmed_.clear();
@@ -350,6 +353,7 @@ void ServerConnection::expire(Instant now) {
 }
 
 void ServerConnection::shut_down(Instant now) {
+  shutting_down_ = true;
   stays_plain_ = false;
   if (session_ && course_ == Course::going_on) {
     session_->shut_down();

@@ -102,6 +102,7 @@ class ServerConnection {
   tls::State state_ = tls::Plain{};
   Course course_ = Course::going_on;
   bool stays_plain_ = false;        // with R and S the session goes on in plaintext
+  bool shutting_down_ = false;      // outlives the session that was told, where STARTTLS ends it
   bool eof_ = false;
   std::unique_ptr<tls::Channel> channel_;
   std::unique_ptr<ServerSession> session_;
