@@ -1,5 +1,6 @@
-// The next hop's stream cut at every octet, or changed in every octet: what the client believes was delivered, and what the closure record says.
-// R8, R14 to R16, with real TLS records and a virtual clock; the plaintext before STARTTLS and the handshake are cut too.
+// The next hop's stream cut at every octet, or changed in every octet: what the client believes was delivered, and what the
+// closure record says. R8, R14 to R16, with real TLS records and a virtual clock; the plaintext before STARTTLS and the handshake
+// are cut too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,15 +41,16 @@ struct Case {
   }
   /// Recipients for whom the client has read a complete 2xx to the end of the mail data.
   std::size_t acknowledged() const {
-    return static_cast<std::size_t>(std::count_if(hop.answered.begin(), hop.answered.end(),
-                                                  [&](const Answered& each) { return each.acknowledges && attempt.has_read(each); }));
+    const auto heard = [&](const Answered& each) { return each.acknowledges && attempt.has_read(each); };
+    return static_cast<std::size_t>(std::count_if(hop.answered.begin(), hop.answered.end(), heard));
   }
   bool has_read(Stage stage) const {
     return std::any_of(hop.answered.begin(), hop.answered.end(),
                        [&](const Answered& each) { return each.stage == stage && attempt.has_read(each); });
   }
   bool established() const {
-    return std::any_of(hop.answered.begin(), hop.answered.end(), [](const Answered& each) { return each.stage == Stage::secure_hello; });
+    return std::any_of(hop.answered.begin(), hop.answered.end(),
+                       [](const Answered& each) { return each.stage == Stage::secure_hello; });
   }
   bool is_over() const { return acknowledged() == recipients; }
   /// It changed a word of the plaintext, or what nobody looks at in the handshake: the client went on.
@@ -64,7 +66,8 @@ struct Case {
   Ending ending(Way way) const {
     if (!established()) return Ending::handshake;
     if (hop.close_notify_end != 0 && is_over() && attempt.cut >= hop.close_notify_end) return Ending::mutual;
-    if (way == Way::stall || has_read(Stage::quit)) return Ending::unanswered;  // our close_notify went out, behind QUIT or the time-out
+    // Our close_notify went out, behind QUIT or the time-out.
+    if (way == Way::stall || has_read(Stage::quit)) return Ending::unanswered;
     return way == Way::fin ? Ending::fin : Ending::rst;
   }
 
@@ -87,13 +90,15 @@ class ClientCut : public testing::TestWithParam<std::string> {
     ++count.cases;
     if (!attempt.closed) ADD_FAILURE() << "the connection does not end, " << where;
     const bool told = attempt.told.size() == 1 && attempt.told.front().size() == one.recipients;
-    if (attempt.sent == 0 ? attempt.told.size() != 0 || !attempt.closed->failure : !told) ++count.lost, ADD_FAILURE() << "lost, " << where;
+    const bool accounted = attempt.sent == 0 ? attempt.told.empty() && attempt.closed && attempt.closed->failure : told;
+    if (!accounted) ++count.lost, ADD_FAILURE() << "lost, " << where;
     const std::size_t acknowledged = one.acknowledged();
     for (std::size_t i = 0; told && i < one.recipients; ++i) {
       const smtp::Outcome& outcome = attempt.told.front()[i];
-      if (outcome.fate == smtp::Fate::delivered && i >= acknowledged) ++count.false_delivery, ADD_FAILURE() << "false delivery, " << where;
-      if (outcome.fate != smtp::Fate::delivered && i < acknowledged) ++count.tried_again, ADD_FAILURE() << "tried again, " << where;
-      EXPECT_TRUE(outcome.fate == smtp::Fate::delivered || outcome.may_have_arrived || one.hop.taken.empty()) << where;
+      const bool delivered = outcome.fate == smtp::Fate::delivered;
+      if (delivered && i >= acknowledged) ++count.false_delivery, ADD_FAILURE() << "false delivery, " << where;
+      if (!delivered && i < acknowledged) ++count.tried_again, ADD_FAILURE() << "tried again, " << where;
+      EXPECT_TRUE(delivered || outcome.may_have_arrived || one.hop.taken.empty()) << where;
       EXPECT_NE(outcome.fate, smtp::Fate::failed) << where;
     }
     EXPECT_EQ(one.hop.in_plaintext.find("MAIL"), std::string::npos) << where;
@@ -132,7 +137,8 @@ TEST_P(ClientCut, R14_R15_R16_at_every_octet_what_was_acknowledged_is_delivered_
     }
     for (const Way way : kWays) {
       Count count;
-      // The dialects differ in what follows the handshake. Its length varies by a few octets (a signature's), hence the margin at both ends.
+      // The dialects differ in what follows the handshake. Its length varies by a few octets (a signature's), hence the margin at
+      // both ends.
       for (std::size_t at = dialect == Dialect::data ? 0 : handshake - 16; at < length + 8; ++at) {
         Case one(GetParam(), dialect);
         one.run(way, at);

@@ -1,5 +1,6 @@
-// A next hop that misbehaves, in every way and at every stage: no message is lost, none is called delivered that was not acknowledged, none is
-// tried again that was, every connection ends, and the words tell what happened. R8, R14 to R16; CVE-2011-0411 and its kin from the client's side.
+// A next hop that misbehaves, in every way and at every stage: no message is lost, none is called delivered that was not
+// acknowledged, none is tried again that was, every connection ends, and the words tell what happened. R8, R14 to R16;
+// CVE-2011-0411 and its kin from the client's side.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -82,14 +83,19 @@ struct Setting {
   bool offers_tls;
 };
 constexpr std::array kSettings = {
-    Setting{false, false, false, ClientStartTls::required, true},      Setting{true, false, false, ClientStartTls::required, true},
-    Setting{true, true, false, ClientStartTls::required, true},        Setting{true, false, true, ClientStartTls::required, true},
-    Setting{true, false, false, ClientStartTls::when_offered, true},   Setting{false, false, false, ClientStartTls::when_offered, false},
-    Setting{true, true, false, ClientStartTls::never, true},           Setting{true, false, true, ClientStartTls::never, true},
+    Setting{false, false, false, ClientStartTls::required, true},
+    Setting{true, false, false, ClientStartTls::required, true},
+    Setting{true, true, false, ClientStartTls::required, true},
+    Setting{true, false, true, ClientStartTls::required, true},
+    Setting{true, false, false, ClientStartTls::when_offered, true},
+    Setting{false, false, false, ClientStartTls::when_offered, false},
+    Setting{true, true, false, ClientStartTls::never, true},
+    Setting{true, false, true, ClientStartTls::never, true},
     Setting{true, false, false, ClientStartTls::required, false},
 };
 
-/// How many octets arrive at once, and whether the next hop refuses the message in the end: then nothing it said before may have passed for a 250.
+/// How many octets arrive at once, and whether the next hop refuses the message in the end: then nothing that it said before may
+/// have passed for a 250.
 struct Wire {
   std::size_t segment;
   bool refuses;
@@ -118,8 +124,8 @@ class NextHopMisbehaves : public testing::TestWithParam<std::string> {
         const std::size_t reply = hop.lmtp ? i : 0;
         const bool acknowledged = reply < replies.size() && replies[reply]->acknowledges;
         const bool known = acknowledged && replies[reply]->in_step && attempt.has_read(*replies[reply]);
-        // A flight with BDAT has nothing like 354 to fall out of step at: who says 2xx once too often in it has said it of the message. So has
-        // one who answers LMTP's end of mail data for more recipients than it meant.
+        // A flight with BDAT has nothing like 354 to fall out of step at: who says 2xx once too often in it has said it of the
+        // message. So has one who answers LMTP's end of mail data for more recipients than it meant.
         const bool believed = !hop.in_step() && (setting.chunking || (setting.lmtp && !hop.taken.empty()));
         EXPECT_FALSE(outcome.fate == Fate::delivered && !acknowledged && !believed) << "false delivery";
         EXPECT_FALSE(outcome.fate != Fate::delivered && known) << "tried again: " << attempt.why();
@@ -174,52 +180,66 @@ TEST_P(NextHopMisbehaves, R14_R15_in_every_way_at_every_stage_and_nothing_is_los
 struct Told {
   Stage stage;
   Move move;
-  ClientStartTls starttls;
   std::string words;      // of the log
   Ending ending;          // of the TLS layer; `mutual` also where there was none
   Effect effect;
 };
 
 TEST_P(NextHopMisbehaves, and_the_words_and_the_record_tell_what_happened) {
-  constexpr auto kRequired = ClientStartTls::required;
   const std::string lost = "TLS ended without close_notify while waiting for the reply to ";
   const std::string cut = "the next hop ended TLS while waiting for the reply to ";
   const std::vector<Told> all = {
-      {Stage::greeting, {"", Then::silence}, kRequired, "4.4.2 timed out while waiting for the greeting", Ending::mutual, Effect::none},
-      {Stage::greeting, {"", Then::fin}, kRequired, "4.4.2 the next hop closed the connection while waiting for the greeting", Ending::mutual, Effect::none},
-      {Stage::greeting, {"", Then::rst}, kRequired, "4.4.2 the next hop reset the connection while waiting for the greeting", Ending::mutual, Effect::none},
-      {Stage::greeting, {"554 5.7.1 listed\r\n"}, kRequired, "5.7.1 refused in the greeting | 554 5.7.1 listed", Ending::mutual, Effect::none},
-      {Stage::hello, {"421 4.3.2 bye\r\n"}, kRequired, "4.3.2  | 421 4.3.2 bye", Ending::mutual, Effect::none},
-      {Stage::hello, {"250 next.example\r\n"}, kRequired, "4.7.4 TLS is required, and STARTTLS was not offered", Ending::mutual, Effect::none},
-      {Stage::starttls, {"454 4.7.0 no\r\n"}, kRequired, "4.7.4 TLS is required, and STARTTLS was refused | 454 4.7.0 no", Ending::mutual, Effect::none},
-      {Stage::starttls, {"220 go\r\n250 injected\r\n"}, kRequired, "4.7.0 octets behind the reply to STARTTLS", Ending::mutual, Effect::none},
-      {Stage::starttls, {"220 go\r\n250 injected\r\n"}, ClientStartTls::when_offered, "4.7.0 octets behind the reply to STARTTLS", Ending::mutual, Effect::none},
-      {Stage::secure_hello, {"", Then::fin}, kRequired, "4.4.2 " + lost + "EHLO", Ending::fin, Effect::none},
-      {Stage::secure_hello, {"554 5.7.1 no\r\n", Then::silence}, kRequired, "4.4.2 timed out while waiting for the reply to EHLO", Ending::unanswered, Effect::none},
-      {Stage::mail, {"HTTP/1.1 400\r\n"}, kRequired, "4.5.0 not an SMTP reply while waiting for the reply to MAIL", Ending::mutual, Effect::rolled_back},
-      {Stage::mail, {"250 a\r\n250 b\r\n250 c\r\n250 d\r\n"}, kRequired, "4.5.0 250 makes no sense as the reply to DATA | 250 c", Ending::mutual, Effect::rolled_back},
-      {Stage::recipient, {"421 4.3.2 bye\r\n", Then::close_notify}, kRequired, "4.3.2  | 421 4.3.2 bye", Ending::mutual, Effect::rolled_back},
-      {Stage::recipient, {"", Then::rst}, kRequired, "4.4.2 " + lost + "RCPT", Ending::rst, Effect::rolled_back},
-      {Stage::data, {"250 ok\r\n"}, kRequired, "4.5.0 250 makes no sense as the reply to DATA | 250 ok", Ending::mutual, Effect::rolled_back},
-      {Stage::data, {"354 go\r\n250 stored\r\n"}, kRequired, "4.5.0 a reply came unasked: 250 | 250 stored", Ending::mutual, Effect::rolled_back},
-      {Stage::message, {"250 2.0.0 stored", Then::fin}, kRequired, "4.4.2 " + lost + "the end of mail data", Ending::fin, Effect::rolled_back},
-      {Stage::message, {"250 2.0.0 sto", Then::close_notify}, kRequired, "4.4.2 " + cut + "the end of mail data", Ending::mutual, Effect::rolled_back},
-      {Stage::message, {"", Then::close_notify, "250 2.0.0 stored\r\n"}, kRequired, "4.4.2 " + cut + "the end of mail data", Ending::injected, Effect::rolled_back},
-      {Stage::message, {"250-2.0.0 sto", Then::goes_on, "red\r\n250 ok\r\n"}, kRequired, "4.4.2 " + lost + "the end of mail data", Ending::corrupt, Effect::rolled_back},
-      {Stage::message, {"", Then::silence}, kRequired, "4.4.2 timed out while waiting for the reply to the end of mail data", Ending::unanswered, Effect::rolled_back},
-      {Stage::message, {"250 2.0.0 stored\r\n", Then::close_notify}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::none},
-      {Stage::message, {"250 2.0.0 stored\r\n", Then::fin}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::fin, Effect::after_quit},
-      {Stage::message, {"250 2.0.0 stored\r\n", Then::rst}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::rst, Effect::after_quit},
-      {Stage::quit, {"", Then::silence}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::unanswered, Effect::after_quit},
-      {Stage::quit, {"", Then::fin}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::fin, Effect::after_quit},
-      {Stage::quit, {"221 bye\r\n", Then::fin}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::unanswered, Effect::after_quit},
-      {Stage::quit, {"221 bye\r\n", Then::close_notify}, kRequired, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::after_quit},
+      {Stage::greeting, {"", Then::silence}, "4.4.2 timed out while waiting for the greeting", Ending::mutual, Effect::none},
+      {Stage::greeting, {"", Then::fin},
+       "4.4.2 the next hop closed the connection while waiting for the greeting", Ending::mutual, Effect::none},
+      {Stage::greeting, {"", Then::rst},
+       "4.4.2 the next hop reset the connection while waiting for the greeting", Ending::mutual, Effect::none},
+      {Stage::greeting, {"554 5.7.1 listed\r\n"},
+       "5.7.1 refused in the greeting | 554 5.7.1 listed", Ending::mutual, Effect::none},
+      {Stage::hello, {"421 4.3.2 bye\r\n"}, "4.3.2  | 421 4.3.2 bye", Ending::mutual, Effect::none},
+      {Stage::hello, {"250 next.example\r\n"},
+       "4.7.4 TLS is required, and STARTTLS was not offered", Ending::mutual, Effect::none},
+      {Stage::starttls, {"454 4.7.0 no\r\n"},
+       "4.7.4 TLS is required, and STARTTLS was refused | 454 4.7.0 no", Ending::mutual, Effect::none},
+      {Stage::starttls, {"220 go\r\n250 injected\r\n"},
+       "4.7.0 octets behind the reply to STARTTLS", Ending::mutual, Effect::none},
+      {Stage::secure_hello, {"", Then::fin}, "4.4.2 " + lost + "EHLO", Ending::fin, Effect::none},
+      {Stage::secure_hello, {"554 5.7.1 no\r\n", Then::silence},
+       "4.4.2 timed out while waiting for the reply to EHLO", Ending::unanswered, Effect::none},
+      {Stage::mail, {"HTTP/1.1 400\r\n"},
+       "4.5.0 not an SMTP reply while waiting for the reply to MAIL", Ending::mutual, Effect::rolled_back},
+      {Stage::mail, {"250 a\r\n250 b\r\n250 c\r\n250 d\r\n"},
+       "4.5.0 250 makes no sense as the reply to DATA | 250 c", Ending::mutual, Effect::rolled_back},
+      {Stage::recipient, {"421 4.3.2 bye\r\n", Then::close_notify},
+       "4.3.2  | 421 4.3.2 bye", Ending::mutual, Effect::rolled_back},
+      {Stage::recipient, {"", Then::rst}, "4.4.2 " + lost + "RCPT", Ending::rst, Effect::rolled_back},
+      {Stage::data, {"250 ok\r\n"},
+       "4.5.0 250 makes no sense as the reply to DATA | 250 ok", Ending::mutual, Effect::rolled_back},
+      {Stage::data, {"354 go\r\n250 stored\r\n"},
+       "4.5.0 a reply came unasked: 250 | 250 stored", Ending::mutual, Effect::rolled_back},
+      {Stage::message, {"250 2.0.0 stored", Then::fin},
+       "4.4.2 " + lost + "the end of mail data", Ending::fin, Effect::rolled_back},
+      {Stage::message, {"250 2.0.0 sto", Then::close_notify},
+       "4.4.2 " + cut + "the end of mail data", Ending::mutual, Effect::rolled_back},
+      {Stage::message, {"", Then::close_notify, "250 2.0.0 stored\r\n"},
+       "4.4.2 " + cut + "the end of mail data", Ending::injected, Effect::rolled_back},
+      {Stage::message, {"250-2.0.0 sto", Then::goes_on, "red\r\n250 ok\r\n"},
+       "4.4.2 " + lost + "the end of mail data", Ending::corrupt, Effect::rolled_back},
+      {Stage::message, {"", Then::silence},
+       "4.4.2 timed out while waiting for the reply to the end of mail data", Ending::unanswered, Effect::rolled_back},
+      {Stage::message, {"250 2.0.0 stored\r\n", Then::close_notify}, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::none},
+      {Stage::message, {"250 2.0.0 stored\r\n", Then::fin}, "2.0.0  | 250 2.0.0 stored", Ending::fin, Effect::after_quit},
+      {Stage::message, {"250 2.0.0 stored\r\n", Then::rst}, "2.0.0  | 250 2.0.0 stored", Ending::rst, Effect::after_quit},
+      {Stage::quit, {"", Then::silence}, "2.0.0  | 250 2.0.0 stored", Ending::unanswered, Effect::after_quit},
+      {Stage::quit, {"", Then::fin}, "2.0.0  | 250 2.0.0 stored", Ending::fin, Effect::after_quit},
+      {Stage::quit, {"221 bye\r\n", Then::fin}, "2.0.0  | 250 2.0.0 stored", Ending::unanswered, Effect::after_quit},
+      {Stage::quit, {"221 bye\r\n", Then::close_notify}, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::after_quit},
   };
   for (const Told& one : all) {
     SCOPED_TRACE(std::string(name(one.stage)) + ": " + one.move.said);
     NextHop hop(GetParam());
     hop.moves[one.stage] = one.move;
-    Attempt attempt(hop, GetParam(), one.starttls);
+    Attempt attempt(hop, GetParam());
     attempt.run();
     EXPECT_EQ(attempt.why(), one.words);
     ASSERT_EQ(attempt.ends.size(), one.stage > Stage::starttls ? 1u : 0u);
@@ -230,7 +250,8 @@ TEST_P(NextHopMisbehaves, and_the_words_and_the_record_tell_what_happened) {
 }
 
 TEST_P(NextHopMisbehaves, plaintext_where_the_handshake_is_due_ends_it_before_anything_is_said) {
-  for (const std::string_view injected : {"250-next.example\r\n250 PIPELINING\r\n", "\x15\x03\x03\x00\x02\x01\x00"}) {  // and a close_notify (R1)
+  const std::string close_notify("\x15\x03\x03\x00\x02\x01\x00", 7);  // R1: unauthenticated, it means nothing
+  for (const std::string& injected : {std::string("250-next.example\r\n250 PIPELINING\r\n"), close_notify}) {
     NextHop hop(GetParam());
     hop.moves[Stage::starttls] = {"220 go\r\n", Then::silence};
     Attempt attempt(hop, GetParam());
@@ -253,15 +274,15 @@ TEST_P(NextHopMisbehaves, plaintext_where_the_handshake_is_due_ends_it_before_an
 TEST_P(NextHopMisbehaves, R14_a_250_that_comes_before_the_end_of_mail_data_is_on_the_wire_is_none) {
   NextHop hop(GetParam());
   Attempt attempt(hop, GetParam());
-  attempt.room = 30;                                 // octets of the client that are taken at a time: the mail data comes in several
-  bool said = false;
+  attempt.room = 30;  // octets of the client that are taken at a time: less than the record of the mail data
+  int heard = 0;
   attempt.between = [&] {
-    if (hop.answered.back().stage == Stage::data && !std::exchange(said, true)) hop.say("250 2.0.0 stored\r\n");
+    if (hop.answered.back().stage == Stage::data && ++heard == 2) hop.say("250 2.0.0 stored\r\n");
   };
   attempt.run();
-  ASSERT_TRUE(said);
-  EXPECT_TRUE(hop.taken.empty());
+  ASSERT_GE(heard, 2);
   EXPECT_EQ(attempt.told.at(0).at(0).fate, Fate::deferred);
+  EXPECT_TRUE(attempt.told.at(0).at(0).may_have_arrived);
   EXPECT_EQ(attempt.why(), "4.5.0 250 makes no sense as the reply to the end of mail data | 250 2.0.0 stored");
 }
 

@@ -1,6 +1,6 @@
-// A next hop in memory that a test can make misbehave at any stage, and the pure ClientConnection that sends it mail: real TLS records, a virtual
-// clock, and a wire between them whose octets towards the client can be cut off or changed. The next hop keeps its own account of what it
-// took and where in its stream it said so; what the client believes is held against that.
+// A next hop in memory that a test can make misbehave at any stage, and the pure ClientConnection that sends it mail: real TLS
+// records, a virtual clock, and a wire between them whose octets towards the client can be cut off or changed. The next hop keeps
+// its own account of what it took and where in its stream it said so; what the client believes is held against that.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ enum class Stage { greeting, hello, starttls, secure_hello, mail, recipient, dat
 inline constexpr std::array kStages = {Stage::greeting, Stage::hello, Stage::starttls, Stage::secure_hello, Stage::mail,
                                        Stage::recipient, Stage::data, Stage::message, Stage::quit};
 inline std::string_view name(Stage stage) {
-  static constexpr std::array<std::string_view, kStages.size()> kNames = {"greeting", "EHLO", "STARTTLS", "EHLO inside TLS", "MAIL",
-                                                                          "RCPT", "DATA", "end of mail data", "QUIT"};
+  static constexpr std::array<std::string_view, kStages.size()> kNames = {
+      "greeting", "EHLO", "STARTTLS", "EHLO inside TLS", "MAIL", "RCPT", "DATA", "end of mail data", "QUIT"};
   return kNames.at(static_cast<std::size_t>(stage));
 }
 
@@ -256,7 +256,9 @@ class Attempt {
           ++sent;
           smtp::OutgoingMessage message;
           message.envelope.reverse_path = {"a", "example.org"};
-          for (std::size_t i = 0; i < recipients_; ++i) message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
+          for (std::size_t i = 0; i < recipients_; ++i) {
+            message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
+          }
           message.size = kMailData.size();
           connection->send(std::move(message), now);
         }
@@ -278,7 +280,9 @@ class Attempt {
   bool handshakes() const { return said_.find("STARTTLS\r\n\x16") != std::string::npos; }
   /// Why nothing was sent, or the first outcome's words.
   std::string why() const {
-    const smtp::Outcome* outcome = !told.empty() ? &told.front().front() : closed && closed->failure ? &*closed->failure : nullptr;
+    const smtp::Outcome* outcome = nullptr;
+    if (closed && closed->failure) outcome = &*closed->failure;
+    if (!told.empty()) outcome = &told.front().front();
     if (outcome == nullptr) return "";
     return outcome->status.text() + " " + outcome->detail + (outcome->reply.code != 0 ? " | " + outcome->reply.line() : "");
   }

@@ -1,6 +1,7 @@
-// Whatever a server says, and whenever: each message has one end with an outcome for each recipient, none is called delivered whose last octet had
-// not been handed over before the reply came (R14), nothing is said after the end, nothing in the clear where TLS is required, and no wait
-// is without end. The first octet of the input sets the scene, the rest is the server's; 0xff is where the client gets its turn.
+// Whatever a server says, and whenever: each message has one end with an outcome for each recipient, none is called delivered
+// whose last octet had not been handed over before the reply came (R14), nothing is said after the end, nothing in the clear
+// where TLS is required, and no wait is without end. The first octet of the input sets the scene, the rest is the server's; 0xff
+// is where the client gets its turn.
 #include <cstdlib>
 
 #include "adieu/protocol/smtp/client_session.h"

@@ -1,4 +1,5 @@
-// Replies come out the same however the octets are divided; each ends with a complete line (R14), keeps to the limits and holds no CR.
+// Replies come out the same however the octets are divided; each ends with a complete line (R14), keeps to the limits and holds
+// no CR.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>

@@ -1,5 +1,5 @@
-// A shell for the pure client session in tests, and the server that a test speaks for. Dialogues are held however the server's octets are
-// divided: whole, split at every octet, one at a time.
+// A shell for the pure client session in tests, and the server that a test speaks for. Dialogues are held however the server's
+// octets are divided: whole, split at every octet, one at a time.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,7 +20,8 @@ struct Division {
 /// A session and the server that a test speaks for. What the session says is handed over at once, until `blocked`.
 class Talk {
  public:
-  explicit Talk(Division division, ClientLayer layer = kSecure, std::function<void(ClientProfile&)> change = {}) : division_(division) {
+  explicit Talk(Division division, ClientLayer layer = kSecure, std::function<void(ClientProfile&)> change = {})
+      : division_(division) {
     profile_.hostname = "client.example";
     profile_.reply_line = 128;
     profile_.reply_lines = 8;
@@ -29,7 +30,9 @@ class Talk {
     work();
   }
   static constexpr ClientLayer kSecure{.secure = true, .starttls = ClientStartTls::never, .greeted = true};
-  static constexpr ClientLayer plain(ClientStartTls starttls) { return {.secure = false, .starttls = starttls, .greeted = false}; }
+  static constexpr ClientLayer plain(ClientStartTls starttls) {
+    return {.secure = false, .starttls = starttls, .greeted = false};
+  }
 
   /// What the session has said since the last call.
   std::string said() { return std::exchange(output_, {}); }

@@ -34,7 +34,8 @@ void expect_fit_for_the_wire(const std::string& message) {
   EXPECT_EQ(begin, message.size());
   for (std::size_t i = 0; i < message.size(); ++i) {
     const char c = message[i];
-    ASSERT_TRUE((c >= ' ' && c <= '~') || c == '\t' || (c == '\r' && message[i + 1] == '\n') || (c == '\n' && message[i - 1] == '\r')) << i;
+    const bool ends_line = (c == '\r' && message[i + 1] == '\n') || (c == '\n' && message[i - 1] == '\r');
+    ASSERT_TRUE((c >= ' ' && c <= '~') || c == '\t' || ends_line) << i;
   }
 }
 
@@ -164,7 +165,7 @@ TEST(DeliveryStatusNotification, of_a_delay_promises_another_attempt) {
 
 TEST(DeliveryStatusNotification, a_next_hops_words_stay_on_their_line_and_within_its_limit) {
   DeliveryStatus one = status();
-  const std::string evil = "550 no\r\n\r\nAction: delivered\r\n\0\xff\t--=_0ABCDEFGHJKMN_1795464142000--";
+  const std::string evil = "550 no\r\n\r\nAction: delivered\r\n" + std::string(1, '\0') + "\xff\t--=_0ABCDEFGHJKMN_1795464142000--";
   for (const std::string& words : {evil, std::string(5000, 'x'), std::string(5000, '\xff'), std::string(899, 'y') + "\xff"}) {
     one.recipients[0].explanation = one.recipients[0].diagnostic = one.recipients[0].remote_mta = words;
     one.recipients[0].forward_path.local_part = words;
@@ -178,8 +179,8 @@ TEST(DeliveryStatusNotification, a_next_hops_words_stay_on_their_line_and_within
 
 TEST(DeliveryStatusNotification, headers_that_are_no_plain_text_are_quoted_and_come_back_as_they_were) {
   for (const std::string headers :
-       {"Subject: \xc3\xa9t\xc3\xa9\r\n", "Subject: trailing \t\xff \t\r\nX: =3D\r\n", "Subject: bare\rCR\r\n", "Subject: bare\nLF\r\n",
-        "Subject: .\r\n.\r\n", "X: =_0ABCDEFGHJKMN_1795464142000 \xff\r\n"}) {
+       {"Subject: \xc3\xa9t\xc3\xa9\r\n", "Subject: trailing \t\xff \t\r\nX: =3D\r\n", "Subject: bare\rCR\r\n",
+        "Subject: bare\nLF\r\n", "Subject: .\r\n.\r\n", "X: =_0ABCDEFGHJKMN_1795464142000 \xff\r\n"}) {
     DeliveryStatus one = status();
     one.header_section = headers;
     const std::string part = parse(delivery_status_notification(one)).parts.at(2);
@@ -189,11 +190,13 @@ TEST(DeliveryStatusNotification, headers_that_are_no_plain_text_are_quoted_and_c
     EXPECT_EQ(quoted, headers.find('.') == std::string::npos);
   }
   DeliveryStatus one = status();
-  one.header_section = "Subject: " + std::string(2000, 'x') + "\r\nY: " + std::string(200, '\xe9') + "\r\n" + std::string(1, '\0') + "\r\n";
+  one.header_section = "Subject: " + std::string(2000, 'x') + "\r\nY: " + std::string(200, '\xe9') + std::string(1, '\0') + "\r\n";
   const std::string part = parse(delivery_status_notification(one)).parts.at(2);
   const std::string body = part.substr(part.find("\r\n\r\n") + 4);
   EXPECT_EQ(unquoted(body), one.header_section);
-  for (std::size_t begin = 0; begin < body.size(); begin = body.find("\r\n", begin) + 2) EXPECT_LE(body.find("\r\n", begin) - begin, 76u);
+  for (std::size_t begin = 0; begin < body.size(); begin = body.find("\r\n", begin) + 2) {
+    EXPECT_LE(body.find("\r\n", begin) - begin, 76u);
+  }
 }
 
 TEST(DeliveryStatusNotification, no_header_of_the_message_ends_its_part) {

@@ -72,7 +72,8 @@ TEST(Received, octets_of_the_client_end_no_line_no_comment_and_no_clause) {
     name[0] = c;
     one.client_name = name;
     const bool kept = c > ' ' && c <= '~' && std::string_view("()<>\\\";,@").find(c) == std::string_view::npos;
-    EXPECT_TRUE(received_field(one).starts_with(std::string("Received: from ") + (kept ? c : '?') + " ([192.0.2.1])\r\n")) << octet;
+    const std::string shown(1, kept ? c : '?');
+    EXPECT_TRUE(received_field(one).starts_with("Received: from " + shown + " ([192.0.2.1])\r\n")) << octet;
   }
   const Mailbox recipient{"\"a\r\nb\x80\"", "example.net"};
   one.only_recipient = &recipient;

@@ -1,4 +1,5 @@
-// One message after another in the pure client session: flights, recipients, refusals, LMTP, BDAT, and what counts as delivered (R14, R15).
+// One message after another in the pure client session: flights, recipients, refusals, LMTP, BDAT, and what counts as delivered
+// (R14, R15).
 #include <gtest/gtest.h>
 
 #include "support/client_talk.h"
@@ -78,7 +79,8 @@ TEST(ClientTransaction, asks_for_no_more_than_the_transport_takes) {
 }
 
 TEST(ClientTransaction, ends_mail_data_with_a_line_of_its_own) {
-  for (const auto& [mail_data, wire] : {std::pair{"", ".\r\n"}, {"x", "x\r\n.\r\n"}, {".", "..\r\n.\r\n"}, {"\r\n", "\r\n.\r\n"}}) {
+  for (const auto& [mail_data, wire] :
+       {std::pair{"", ".\r\n"}, {"x", "x\r\n.\r\n"}, {".", "..\r\n.\r\n"}, {"\r\n", "\r\n.\r\n"}}) {
     Talk talk(kWhole);
     talk.greet({"PIPELINING"});
     talk.send({"b"}, mail_data);
@@ -356,8 +358,8 @@ TEST(ClientTransaction, declares_size_and_body_where_the_server_knows_them_and_n
 }
 
 TEST(ClientTransaction, a_message_beyond_the_servers_limit_fails_without_a_word) {
-  for (const auto& [limit, fails] : {std::pair{"SIZE 10", false}, {"SIZE 9", true}, {"SIZE 0", false}, {"SIZE", false}, {"SIZE many", false},
-                                     {"SIZE 99999999999999999999", false}}) {
+  for (const auto& [limit, fails] : {std::pair{"SIZE 10", false}, {"SIZE 9", true}, {"SIZE 0", false}, {"SIZE", false},
+                                     {"SIZE many", false}, {"SIZE 99999999999999999999", false}}) {
     Talk talk(kWhole);
     talk.greet({limit});
     const std::string said = talk.send({"b", "c"}, "0123456789");
