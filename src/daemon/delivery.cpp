@@ -14,6 +14,15 @@
 namespace adieu::daemon {
 namespace {
 
+observe::Metrics::Count& count_of(observe::Metrics& metrics, smtp::Fate fate) {
+  switch (fate) {
+    case smtp::Fate::delivered: return metrics.delivered;
+    case smtp::Fate::deferred: return metrics.deferred;
+    case smtp::Fate::failed: return metrics.failed;
+  }
+  return metrics.failed;
+}
+
 constexpr std::size_t kCandidates = 10;  // addresses tried in one attempt
 
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -247,6 +256,7 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
   const WallTime now = wall_now();
   const spool::MessageHead& head = *job.message->head();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    ++count_of(shared_.metrics, outcomes[i].fate);
     shared_.log.write(outcomes[i].fate == smtp::Fate::delivered ? LogLevel::info : LogLevel::warning,
                       observe::attempted(head, head.recipients[job.recipients[i]], outbound != nullptr ? outbound->relay() : "none",
                                          outbound != nullptr && outbound->tls() != nullptr ? outbound->tls()->version : "",

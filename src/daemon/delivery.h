@@ -11,6 +11,7 @@
 
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/access/rules.h"
+#include "adieu/relay/observe/metrics.h"
 #include "adieu/relay/queue/queue.h"
 #include "adieu/relay/queue/settle.h"
 #include "daemon/outbound.h"
@@ -31,6 +32,7 @@ class Delivery final : public Outbound::Owner {
     spool::Spool& spool;
     Log& log;
     Closures& closures;
+    observe::Metrics& metrics;
     const std::map<std::string, NextHopProfile>& next_hops;
     /// Takes a message that is to be delivered; from any thread.
     std::function<void(spool::Transaction::Kept)> accept;

@@ -34,7 +34,11 @@ class SpooledTransaction final : public smtp::Transaction {
 
   void acknowledge() noexcept override {
     said_again_ = true;
-    if (again_) return;  // nothing was stored this time
+    if (again_) {  // nothing was stored this time
+      ++shared_.metrics.duplicates;
+      return;
+    }
+    ++shared_.metrics.queued;
     spool::Transaction::Kept kept = stored_->acknowledge();
     acknowledged_ = {kept.head->fingerprint, kept.head->id, kept.head->arrived + window_};
     shared_.accept(std::move(kept));
@@ -208,6 +212,7 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
 }
 
 void Reception::log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply) {
+  ++shared_.metrics.refused;
   shared_.log.write(LogLevel::info, LogLine("reject")
                                         .field("client", client_text(client))
                                         .field("command", command)

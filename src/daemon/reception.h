@@ -7,6 +7,7 @@
 
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/config/config.h"
+#include "adieu/relay/observe/metrics.h"
 #include "adieu/relay/spool/duplicate_window.h"
 #include "adieu/relay/spool/spool.h"
 #include "daemon/inbound.h"
@@ -25,6 +26,7 @@ class Reception final : public MailHandler {
     spool::Spool& spool;
     Log& log;
     Closures& closures;
+    observe::Metrics& metrics;
     std::function<void(spool::Transaction::Kept)> accept;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();

@@ -62,9 +62,16 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
   relay->spool_ = std::move(*spool);
   relay->closures_.keep_in(policy.spool.directory);
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, accept});
-  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->next_hops_, accept});
+  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, accept});
+  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_, accept});
   if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
+  if (relay->metrics_socket_) {
+    auto server = microhttpd::TextServer::start(relay->metrics_socket_.release(), "/metrics", [self = relay.get()] {
+      return observe::prometheus(self->metrics_, self->closures_.ledger());
+    });
+    if (!server) return tl::unexpected<Error>(std::move(server.error()));
+    relay->metrics_server_ = std::move(*server);
+  }
   for (std::size_t i = 0; i < relay->loops_; ++i) {
     auto shard = Shard::open(*relay->reception_, *relay->delivery_);
     if (!shard) return tl::unexpected<Error>(shard.error());
@@ -99,6 +106,11 @@ Result<> Relay::bind() {
       bound_.push_back({std::move(*socket), profile.get(), shard});
     }
     listeners_.push_back(std::move(profile));
+  }
+  if (config_.metrics) {
+    auto metrics = uv::listen_tcp(*config_.metrics);
+    if (!metrics) return tl::unexpected<Error>(std::move(metrics.error()));
+    metrics_socket_ = std::move(*metrics);
   }
   if (config_.control_socket.empty()) return {};
   auto control = uv::listen_unix(config_.control_socket);

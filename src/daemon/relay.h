@@ -10,6 +10,7 @@
 #include "daemon/closures.h"
 #include "daemon/control.h"
 #include "daemon/shard.h"
+#include "io/microhttpd/text_server.h"
 
 namespace adieu::daemon {
 
@@ -42,6 +43,7 @@ class Relay {
   access::ConnectionLimits limits_;
   queue::MemoryBudget memory_;
   Closures closures_;
+  observe::Metrics metrics_;
   std::unique_ptr<spool::Spool> spool_;
   std::map<std::string, NextHopProfile> next_hops_;
   std::vector<std::unique_ptr<ListenerProfile>> listeners_;
@@ -52,6 +54,8 @@ class Relay {
   };
   std::vector<Bound> bound_;
   uv::Descriptor control_socket_;
+  uv::Descriptor metrics_socket_;
+  std::unique_ptr<microhttpd::TextServer> metrics_server_;
   std::unique_ptr<Reception::Shared> reception_;
   std::unique_ptr<Delivery::Shared> delivery_;
   std::size_t loops_ = 1;

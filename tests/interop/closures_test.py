@@ -3,8 +3,10 @@ import json
 import smtplib
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 
-from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, client_context, run, wait_until
+from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, client_context, free_port, run, wait_until
 
 
 def everything(directory, children, closure="", more=""):
@@ -113,6 +115,33 @@ def test_always_and_never(directory, children):
         relay.stop()
 
 
+def test_metrics(directory, children):
+    """what happened is counted over HTTP, which answers nothing else"""
+    port = free_port()
+    relay = everything(directory, children, more=f"metrics 127.0.0.1:{port}")
+    clean(relay, 3)
+    cut(relay)
+    base = f"http://127.0.0.1:{port}"
+
+    def text():
+        with urllib.request.urlopen(base + "/metrics", timeout=20) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            return answer.read().decode().splitlines()
+
+    wait_until("three deliveries", lambda: 'adieu_recipients_total{outcome="delivered"} 3' in text())
+    told = text()
+    assert "adieu_messages_queued_total 3" in told, told
+    assert 'adieu_closures_total{role="server",ending="unanswered",effect="after-quit"} 1' in told, told
+    assert 'adieu_closures_total{role="server",ending="fin",effect="rolled-back"} 1' in told, told
+    assert all(line.startswith("#") or line.rsplit(" ", 1)[1].isdigit() for line in told), told
+    for request, status in ((base + "/", 404), (urllib.request.Request(base + "/metrics", data=b"x"), 405)):
+        try:
+            urllib.request.urlopen(request, timeout=20)
+            raise AssertionError("answered")
+        except urllib.error.HTTPError as error:
+            assert error.code == status, error.code
+
+
 def test_invented_names(directory, children):
     """a client that invents names does not grow the ledger"""
     relay = everything(directory, children)
@@ -124,4 +153,4 @@ def test_invented_names(directory, children):
     assert len(told) == 17 and told["*"]["sessions"] == 24, sorted(told)
 
 
-run([test_told, test_alarm, test_always_and_never, test_invented_names])
+run([test_told, test_alarm, test_always_and_never, test_metrics, test_invented_names])

@@ -25,6 +25,8 @@ class Descriptor {
   }
   ~Descriptor();
   int get() const { return value_; }
+  /// It is the caller's to close now.
+  int release() { return std::exchange(value_, -1); }
   explicit operator bool() const { return value_ >= 0; }
 
  private:

@@ -35,6 +35,7 @@ constexpr std::array kBindings = {
     Binding{"", "user", [](T& t, const V& v) { t.config->user = v.text; }},
     Binding{"", "loops", [](T& t, const V& v) { t.config->loops = v.number; }},
     Binding{"", "control-socket", [](T& t, const V& v) { t.config->control_socket = resolve(t, v.text); }},
+    Binding{"", "metrics", [](T& t, const V& v) { t.config->metrics = v.endpoints.front(); }},
     Binding{"", "resolver", [](T& t, const V& v) { t.config->resolver = v.endpoints; }},
     Binding{"", "bare-newlines",
             [](T& t, const V& v) {

@@ -19,6 +19,7 @@ constexpr std::array kSettings = {
     Setting{"", "resolver", endpoints, "system", "resolver system | ADDRESS:PORT …", "the name servers to ask"},
     Setting{"", "bare-newlines", choice, "reject", "reject | normalize", "what is done about a CR or LF that stands alone in mail data"},
     Setting{"", "shutdown-timeout", duration, "30s", "shutdown-timeout TIME", "how long what is under way may take to finish after SIGTERM"},
+    Setting{"", "metrics", endpoint, "", "metrics ADDRESS:PORT", "where counts are told, at http://ADDRESS:PORT/metrics; none: nowhere"},
     Setting{"", "log", block, "", "log { … }", "what is logged"},
     Setting{"", "spool", block, "", "spool rocksdb DIRECTORY { … }", "where mail is kept between its 250 and its delivery", true, true},
     Setting{"", "certificate", block, "", "certificate NAME { … }", "a certificate chain and its key", true, false, true},

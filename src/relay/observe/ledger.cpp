@@ -118,7 +118,7 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   const std::lock_guard lock(mutex_);
   totals_.hours.add(index(end.ending), now);
   totals_.days.add(index(end.ending), now);
-  ++totals_.layers[index(end.ending)][index(end.effect)];
+  ++totals_.layers[index(record.role)][index(end.ending)][index(end.effect)];
   totals_changed_ = true;
   const auto at = entry(PeerKey::of(record), now);
   PeerLedger& peer = at->second.peer;
@@ -224,7 +224,9 @@ std::vector<Ledger::Entry> Ledger::peers(WallTime now) const {
 
 Ledger::Totals Ledger::totals() const {
   const std::lock_guard lock(mutex_);
-  return totals_;
+  Totals totals = totals_;
+  totals.peers = peers_.size();
+  return totals;
 }
 
 }  // namespace adieu::observe

@@ -144,6 +144,7 @@ struct Config {
   std::size_t loops{};                  // shards; 0: one a core
   std::string control_socket;           // path
   std::vector<Endpoint> resolver;       // empty: the system's
+  std::optional<Endpoint> metrics;      // where they are told, in plain HTTP
   LogLevel log_level{};
   smtp::BareNewlines bare_newlines{};
   Duration shutdown_timeout{};

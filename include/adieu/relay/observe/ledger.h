@@ -100,8 +100,9 @@ class Ledger {
   struct Totals {
     Hours hours = Hours(std::chrono::hours(1));
     Days days = Days(std::chrono::hours(24));
-    std::array<std::array<std::uint64_t, kEffects>, kEndings> layers{};  // since the start of this run
-    std::array<std::uint64_t, kReasons> alarms{};                        // by reason, likewise
+    std::array<std::array<std::array<std::uint64_t, kEffects>, kEndings>, 2> layers{};  // since the start of this run, by role
+    std::array<std::uint64_t, kReasons> alarms{};                                       // likewise, by reason
+    std::size_t peers = 0;
   };
   Totals totals() const;
 
