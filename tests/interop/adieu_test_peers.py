@@ -208,7 +208,7 @@ def run(tests):
         except Exception as error:  # noqa: BLE001: whatever went wrong is the test's failure
             failed += 1
             print(f"  FAIL  {test.__doc__}\n        {type(error).__name__}: {error}")
-            for log in pathlib.Path(directory).glob("*.log"):
+            for log in [path for path in pathlib.Path(directory).rglob("*.log") if "spool" not in path.parts]:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
         finally:
             for child in children:

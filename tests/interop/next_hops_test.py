@@ -3,15 +3,14 @@ import asyncio
 import os
 import pathlib
 import smtplib
-import socket
-import subprocess
 import threading
 import time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Debugging  # noqa: F401: shows that the package is whole
 from aiosmtpd.lmtp import LMTP
-from adieu_test_peers import MESSAGE, Relay, Sink, certificate, free_port, run, wait_until
+from adieu_other_relays import Postfix
+from adieu_test_peers import MESSAGE, Relay, Sink, free_port, run, wait_until
 
 
 def send(relay, to=("b@example.net",), sender="a@example.org", body=MESSAGE):
@@ -177,61 +176,9 @@ def test_kill(directory, children):
 
 def test_postfix(directory, children):
     """Postfix as the next hop, STARTTLS required"""
-    port = free_port()
-    chain, key = certificate(directory)
-    base = pathlib.Path(directory) / "postfix"
-    for name in ("etc", "spool", "data", "mail"):
-        (base / name).mkdir(parents=True)
-    os.chmod(directory, 0o755)
-    subprocess.run(["chown", "postfix", str(base / "data")], check=True)
-    (base / "etc" / "main.cf").write_text(f"""compatibility_level = 3.6
-queue_directory = {base}/spool
-data_directory = {base}/data
-config_directory = {base}/etc
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-myhostname = next.example.net
-mydestination =
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-smtpd_tls_cert_file = {chain}
-smtpd_tls_key_file = {key}
-smtpd_tls_security_level = encrypt
-smtpd_recipient_restrictions = permit_mynetworks, reject
-default_transport = discard
-relay_transport = discard
-maillog_file = {base}/postfix.log
-maillog_file_prefixes = {directory}
-""")
-    master = pathlib.Path("/usr/share/postfix/master.cf.dist").read_text()
-    lines = [row for row in master.splitlines() if row and not row.startswith(("#", " ", "\t"))]
-    services = [f"127.0.0.1:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
-    for row in lines:
-        words = row.split()
-        if words[0] in ("pickup", "cleanup", "qmgr", "tlsmgr", "rewrite", "bounce", "defer", "trace", "verify", "flush", "proxymap", "smtp", "relay",
-                        "showq", "error", "retry", "discard", "local", "virtual", "anvil", "scache") and words[1] == "unix":
-            words[4] = "n"  # no chroot
-            services.append(" ".join(words))
-    (base / "etc" / "master.cf").write_text("\n".join(services) + "\n")
-
-    class Postfix:
-        def stop(self):
-            subprocess.run(["postfix", "-c", str(base / "etc"), "stop"], capture_output=True, timeout=30)
-
-    started = subprocess.run(["postfix", "-c", str(base / "etc"), "start"], capture_output=True, text=True, timeout=60)
-    assert started.returncode == 0, started.stderr
-    children.append(Postfix())
-
-    def up():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until("Postfix", up)
-    relay = Relay(directory, f"host 127.0.0.1:{port}; tls required")
+    postfix = Postfix(directory)
+    children.append(postfix)
+    relay = Relay(directory, f"host 127.0.0.1:{postfix.port}; tls required")
     children.append(relay)
     for _ in range(3):
         send(relay)
