@@ -96,7 +96,8 @@ TEST(Received, keeps_its_lines_short_whatever_the_length_of_its_words) {
       Reception one = reception();
       const Mailbox recipient{part == 3 ? name.substr(0, 64) : "b", "example.net"};
       one.only_recipient = &recipient;
-      one.tls = ReceivedTls{"TLS1.3", part == 2 ? name : "C"};
+      const std::string cipher = part == 2 ? name : "C";
+      one.tls = ReceivedTls{"TLS1.3", cipher};
       if (part == 0) one.client_name = name;
       if (part == 1) one.hostname = name;
       const auto lines = lines_of(received_field(one));
