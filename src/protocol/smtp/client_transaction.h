@@ -5,7 +5,8 @@
 // In one flight go MAIL, all RCPT and DATA. BDAT LAST takes DATA's place in it, with the mail data, while that is small: a server
 // that refused every recipient still reads the chunk and answers it (RFC 3030 section 2), so the two stay in step, and
 // what becomes of a recipient is said by the reply to its RCPT. Should a server take such a chunk for commands, its replies
-// outnumber what is awaited, and the session ends.
+// outnumber what is awaited, and the session ends. A server that says one 2xx too many in that flight is believed of the
+// message one reply too early: with DATA its 354 would be missing in its place.
 //
 // A message declared 8BITMIME goes as it is to a server without that extension, without BODY. RFC 6152 section 3 would have it
 // converted, which breaks signatures, or returned with 5.6.3, which loses mail that practically every server passes untouched.
