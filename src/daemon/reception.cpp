@@ -8,7 +8,7 @@
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
-#include "io/gnutls/digest.h"
+#include "io/gnutls/keyed_hash.h"
 
 namespace adieu::daemon {
 namespace {
@@ -25,7 +25,7 @@ class SpooledTransaction final : public smtp::Transaction {
  public:
   SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored, Duration window)
       : shared_(shared), stored_(std::move(stored)), window_(window) {
-    if (window != Duration(0)) digest_.emplace();
+    if (window != Duration(0)) hash_.emplace(shared.secret);
   }
   ~SpooledTransaction() override {
     release_memory();
@@ -61,15 +61,15 @@ class SpooledTransaction final : public smtp::Transaction {
     memory_ = 0;
   }
 
-  /// R12. The fingerprint of what was said since MAIL; ends the digest.
+  /// R12. The fingerprint of what was said since MAIL; ends the hash.
   std::string fingerprint(const IpAddress& client) {
-    const std::string mail_data = digest_->finish();
-    digest_->update(mail_data).update(client.text()).update("\n").update(head.reverse_path.text());
-    for (const spool::Recipient& recipient : head.recipients) digest_->update("\n").update(recipient.forward_path.text());
-    return digest_->finish();
+    const std::string mail_data = hash_->finish();
+    hash_->update(mail_data).update(client.text()).update("\n").update(head.reverse_path.text());
+    for (const spool::Recipient& recipient : head.recipients) hash_->update("\n").update(recipient.forward_path.text());
+    return hash_->finish();
   }
-  void digest(Octets mail_data) {
-    if (digest_) digest_->update(mail_data);
+  void hash(Octets mail_data) {
+    if (hash_) hash_->update(mail_data);
   }
   /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
   void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
@@ -83,7 +83,7 @@ class SpooledTransaction final : public smtp::Transaction {
   std::unique_ptr<spool::Transaction> stored_;
   std::uint64_t memory_ = 0;
   Duration window_;
-  std::optional<gnutls::Digest> digest_;
+  std::optional<gnutls::KeyedHash> hash_;
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;
   bool said_again_ = false;
@@ -107,6 +107,7 @@ Result<> Reception::Shared::recall() {
   auto recalled = spool.recall();
   if (!recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   last_run_ended_in_order = recalled->ended_in_order;
+  secret = std::move(recalled->secret);
   for (spool::Unconfirmed& message : recalled->unconfirmed) {
     for (const std::string& fingerprint : duplicates.note(std::move(message), wall_now())) spool.forget(fingerprint);
   }
@@ -154,7 +155,7 @@ smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion q
 std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later) {
   SpooledTransaction& transaction = spooled(question.transaction);
   if (!transaction.take_memory(question.mail_data.size())) return smtp::AppendAnswer{smtp::reply::insufficient_storage()};
-  transaction.digest(question.mail_data);
+  transaction.hash(question.mail_data);
   const bool stored = transaction.stored().append(
       std::move(question.mail_data), [this, later = std::move(later), &transaction](Result<> done) {
         transaction.release_memory();

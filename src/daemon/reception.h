@@ -38,6 +38,7 @@ class Reception final : public MailHandler {
     /// A message of an earlier run, at its start: where that one did not end in order, the client may not have its 250.
     void found(const spool::MessageHead& head);
     bool last_run_ended_in_order = true;
+    std::string secret = std::string();  // the key of fingerprints, once recalled
   };
 
   Reception(Shared& shared, uv::Loop& loop) : shared_(shared), loop_(loop) {}

@@ -143,6 +143,7 @@ void MemorySpool::forget(const std::string& fingerprint) {
 Result<spool::Spool::Recalled> MemorySpool::recall() {
   const std::lock_guard lock(mutex_);
   Recalled recalled;
+  recalled.secret.assign(kSecretSize, 'k');
   for (const auto& [fingerprint, message] : unconfirmed_) recalled.unconfirmed.push_back(message);
   std::sort(recalled.unconfirmed.begin(), recalled.unconfirmed.end(), [](const auto& left, const auto& right) { return left.until < right.until; });
   return recalled;

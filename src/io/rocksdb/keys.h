@@ -1,5 +1,5 @@
 // The keys of the spool's records. 'm' id: a message's record; 'd' id: its mail data, when small; 'u' id index: what an attempt changed about one
-// recipient; 'f' fingerprint: a message whose acknowledgement may have been lost; 'o': the last run ended in order; 'v': the version of this layout. Ids are 8 octets, indices 4, big-endian, so that keys stand in the order of arrival.
+// recipient; 'f' fingerprint: a message whose acknowledgement may have been lost; 'k': the key of the fingerprints; 'o': the last run ended in order; 'v': the version of this layout. Ids are 8 octets, indices 4, big-endian, so that keys stand in the order of arrival.
 #pragma once
 
 #include <rocksdb/slice.h>
@@ -14,6 +14,7 @@ namespace adieu::rocksdb {
 
 inline constexpr std::string_view kVersionKey = "v";
 inline constexpr std::string_view kInOrderKey = "o";
+inline constexpr std::string_view kSecretKey = "k";
 inline constexpr char kFingerprint = 'f';
 
 inline std::string key(char kind, spool::MessageId id) {

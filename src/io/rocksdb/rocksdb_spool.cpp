@@ -91,6 +91,7 @@ void RocksSpool::forget(const std::string& fingerprint) {
 Result<spool::Spool::Recalled> RocksSpool::recall() {
   Recalled recalled;
   recalled.ended_in_order = store_.ended_in_order();
+  recalled.secret = store_.secret();
   const std::unique_ptr<::rocksdb::Iterator> all(store_.db().NewIterator({}));
   for (all->Seek(std::string(1, kFingerprint)); all->Valid() && view(all->key()).starts_with(kFingerprint); all->Next()) {
     const Octets fingerprint = view(all->key()).substr(1);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -54,6 +55,7 @@ Result<> Store::open() {
   if (done) done = open_database();
   if (done) done = sync_directory(options_.directory);  // the names of what was made in it
   if (done) done = check_version();
+  if (done) done = find_secret();
   if (done) done = sweep();
   if (!done) return done;
   check_space();
@@ -112,6 +114,19 @@ Result<> Store::check_version() {
   }
   return failure(ErrorKind::invalid, "spool " + options_.directory + " is of another version (" + printable(version) +
                                          "); run the adieu that wrote it until its queue is empty");
+}
+
+/// Made once. Not synced: whatever it is the key of is not either.
+Result<> Store::find_secret() {
+  ::rocksdb::Status status = db_->Get({}, ::rocksdb::Slice(kSecretKey), &secret_);
+  if (status.ok() && secret_.size() == spool::Spool::kSecretSize) return {};
+  secret_.assign(spool::Spool::kSecretSize, '\0');
+  if (::getrandom(secret_.data(), secret_.size(), 0) != static_cast<ssize_t>(secret_.size())) {
+    return tl::unexpected<Error>(error_of_errno("spool: random octets", errno));
+  }
+  status = db_->Put({}, ::rocksdb::Slice(kSecretKey), secret_);
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
+  return {};
 }
 
 /// Files that no record names: rolled back, or not committed when the relay died.

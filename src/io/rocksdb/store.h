@@ -42,6 +42,7 @@ class Store {
   spool::MessageId next_id();
   /// Whether the run before this one came to the end of its Store.
   bool ended_in_order() const { return ended_in_order_; }
+  const std::string& secret() const { return secret_; }
 
   /// Whether mail is taken now. Errors: no_space, io; both pass by themselves where their cause does. Never waits for the disk.
   Result<> taking();
@@ -62,6 +63,7 @@ class Store {
 
   Result<> open_database();
   Result<> check_version();
+  Result<> find_secret();
   Result<> sweep();
   void check_space();
 
@@ -70,6 +72,7 @@ class Store {
   const std::string data_directory_;
   spool::MessageId last_old_id_;
   bool ended_in_order_ = true;
+  std::string secret_;
   std::atomic<std::uint64_t> last_id_ = 0;
   std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked, or a broken database tried
   std::atomic<bool> short_of_space_ = false;

@@ -52,7 +52,7 @@ class SpoolDirectory {
     const auto db = database();
     const std::unique_ptr<::rocksdb::Iterator> all(db->NewIterator({}));
     std::size_t count = 0;
-    for (all->SeekToFirst(); all->Valid(); all->Next()) count += all->key() != ::rocksdb::Slice("v") && all->key() != ::rocksdb::Slice("o");
+    for (all->SeekToFirst(); all->Valid(); all->Next()) count += all->key() != ::rocksdb::Slice("v") && all->key() != ::rocksdb::Slice("o") && all->key() != ::rocksdb::Slice("k");
     return count;
   }
 

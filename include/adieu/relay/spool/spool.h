@@ -89,9 +89,11 @@ class Spool {
   /// R12: messages to be known by their fingerprints after a restart too. Not synced: at worst one is delivered twice.
   virtual void remember(const Unconfirmed& message) = 0;
   virtual void forget(const std::string& fingerprint) = 0;
+  static constexpr std::size_t kSecretSize = 16;
   struct Recalled {
     std::vector<Unconfirmed> unconfirmed;
     bool ended_in_order = true;  // else: what was acknowledged last may not have been heard
+    std::string secret;          // kSecretSize random octets of this spool's own, the key of its fingerprints
   };
   /// At the start, before anything else; waits for the disk.
   virtual Result<Recalled> recall() = 0;
