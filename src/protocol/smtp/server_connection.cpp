@@ -170,7 +170,6 @@ void ServerConnection::close_layer(Instant now) {
 }
 
 void ServerConnection::close_notify_handed_over(Instant now) {
-  if (session_ && session_->standing().quit_answered) stays_plain_ = false;  // R6
   end_session();
   note(tls::Event::sent_close_notify);
   if (const auto* broken = std::get_if<tls::Broken>(&state_)) {
@@ -271,7 +270,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
         continue;
       }
       if (const auto* end = std::get_if<EndSession>(&action)) {
-        stays_plain_ = false;
+        stays_plain_ = false;  // R6
         if (end->reason != EndReason::quit) detail_ = name(end->reason);
         course_ = Course::finishing;
       } else if (course_ == Course::replying) {
