@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "adieu/base/ip.h"
+#include "io/gnutls/peer_certificate.h"
 #include "io/gnutls/record13.h"
 
 namespace adieu::gnutls {
@@ -58,10 +59,11 @@ class GnutlsChannel final : public tls::Channel {
   }
   ~GnutlsChannel() override { gnutls_deinit(session_); }
 
-  void call_host(const std::string& host, bool verify, std::shared_ptr<Tickets> tickets) {
+  void call_host(const std::string& host, bool verify, std::shared_ptr<Tickets> tickets, std::function<void(gnutls_session_t)> on_established) {
     host_ = host;
     verify_ = verify;
     tickets_ = std::move(tickets);
+    on_established_ = std::move(on_established);
     if (!IpAddress::parse(host_)) gnutls_server_name_set(session_, GNUTLS_NAME_DNS, host_.data(), host_.size());
     if (verify_) gnutls_session_set_verify_cert(session_, host_.c_str(), 0);
     if (!tickets_) return;
@@ -171,6 +173,7 @@ class GnutlsChannel final : public tls::Channel {
         established_ = true;
         tls13_ = gnutls_protocol_get_version(session_) == GNUTLS_TLS1_3;
         describe();
+        if (on_established_) on_established_(session_);
         return tls::ChannelEvent::established;
       }
       if (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED) {
@@ -239,24 +242,12 @@ class GnutlsChannel final : public tls::Channel {
     } else {
       // What we refuse is told by the alert that says so: a certificate, a renegotiation (RFC 9325 section 3.5).
       const bool refused = code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
-      failure_ = {tls::Event::corrupt, refused ? verification_words() : gnutls_strerror(code)};
+      failure_ = {tls::Event::corrupt, refused ? words_of_status(gnutls_session_get_verify_cert_status(session_)) : gnutls_strerror(code)};
       if (refused) failure_.event = tls::Event::alert;
       if (code == GNUTLS_E_REHANDSHAKE) failure_ = {tls::Event::alert, alert_name(GNUTLS_A_NO_RENEGOTIATION)};
       gnutls_alert_send_appropriate(session_, code == GNUTLS_E_PULL_ERROR ? GNUTLS_E_DECRYPTION_FAILED : code);
     }
     return tls::ChannelEvent::broken;
-  }
-
-  std::string verification_words() {
-    gnutls_datum_t text{nullptr, 0};
-    const unsigned status = gnutls_session_get_verify_cert_status(session_);
-    std::string words = "the certificate was not accepted";
-    if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) == GNUTLS_E_SUCCESS) {
-      words.assign(reinterpret_cast<const char*>(text.data), text.size);
-      while (!words.empty() && (words.back() == ' ' || words.back() == '\0')) words.pop_back();
-      gnutls_free(text.data);
-    }
-    return words;
   }
 
   void describe() {
@@ -274,6 +265,7 @@ class GnutlsChannel final : public tls::Channel {
   std::string host_;     // a client's: whom it calls
   bool verify_ = false;  // the certificate is held against host_
   std::shared_ptr<Tickets> tickets_;
+  std::function<void(gnutls_session_t)> on_established_;
   OctetQueue in_;
   OctetQueue out_;
   std::size_t record_left_ = 0;  // octets of the record under way that stand in in_ or are still to come
@@ -296,7 +288,7 @@ std::unique_ptr<tls::Channel> ServerChannels::make() { return std::make_unique<G
 
 std::unique_ptr<tls::Channel> ClientChannels::make() {
   auto channel = std::make_unique<GnutlsChannel>(credentials_, GNUTLS_CLIENT);
-  channel->call_host(host_, verify_, tickets_);
+  channel->call_host(host_, verify_, tickets_, on_established_);
   return channel;
 }
 

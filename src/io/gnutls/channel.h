@@ -2,6 +2,9 @@
 // how that reads here (R1, R8, R20): reading 0 is an authenticated close_notify and nothing else is.
 #pragma once
 
+#include <gnutls/gnutls.h>
+
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,11 +25,16 @@ class ServerChannels final : public tls::ChannelFactory {
 
 /// For one host of a next hop: its name goes into SNI, and is held against the certificate where `verify` asks for that. With
 /// `tickets`, sessions that were closed in order are resumed; without, each layer has fresh keys and a certificate that was seen.
+/// `on_established` may look at each session whose handshake is complete.
 class ClientChannels final : public tls::ChannelFactory {
  public:
   ClientChannels(std::shared_ptr<const Credentials> credentials, std::string host, bool verify,
-                 std::shared_ptr<Tickets> tickets = nullptr)
-      : credentials_(std::move(credentials)), host_(std::move(host)), verify_(verify), tickets_(std::move(tickets)) {}
+                 std::shared_ptr<Tickets> tickets = nullptr, std::function<void(gnutls_session_t)> on_established = {})
+      : credentials_(std::move(credentials)),
+        host_(std::move(host)),
+        verify_(verify),
+        tickets_(std::move(tickets)),
+        on_established_(std::move(on_established)) {}
   std::unique_ptr<tls::Channel> make() override;
 
  private:
@@ -34,6 +42,7 @@ class ClientChannels final : public tls::ChannelFactory {
   std::string host_;
   bool verify_;
   std::shared_ptr<Tickets> tickets_;
+  std::function<void(gnutls_session_t)> on_established_;
 };
 
 }  // namespace adieu::gnutls
