@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "adieu/protocol/mail/address.h"
 
 namespace adieu::config {
 namespace {
@@ -268,21 +267,12 @@ void Interpreter::next_hop(const Placed& placed) {
       continue;
     }
     const std::string text = word(inner, 1);
-    HostTarget host;
-    if (const auto endpoint = Endpoint::parse(text)) {
-      host = {endpoint->address.text(), endpoint->port};
-    } else if (const auto address = IpAddress::parse(text)) {
-      host = {address->text(), 25};
-    } else {
-      const std::size_t colon = text.rfind(':');
-      host.host = text.substr(0, colon);
-      const std::string digits = colon == std::string::npos ? "25" : text.substr(colon + 1);
-      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), host.port);
-      if (!mail::is_domain(host.host) || error != std::errc() || end != digits.data() + digits.size() || host.port == 0) {
-        report(inner, 1, "expected a host's name or address and perhaps a port, such as mail.example.org:25 or [::1]:25, found `" + text + "`");
-      }
+    auto host = parse_host(text, 25);
+    if (!host) {
+      report(inner, 1, "expected a host's name or address and perhaps a port, such as mail.example.org:25 or [::1]:25, found `" + text + "`");
+      host.emplace();
     }
-    next_hop.target = std::move(host);
+    next_hop.target = std::move(*host);
   }
   if (!has_target) report(placed, 0, "next-hop `" + next_hop.name + "` needs a `host` or `mx`");
   if (auto* mx = std::get_if<MxTarget>(&next_hop.target)) mx->port = port;

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <optional>
 
+#include "adieu/protocol/mail/address.h"
+
 namespace adieu::config {
 namespace {
 
@@ -84,6 +86,19 @@ std::string nearest(std::string_view text, const std::vector<std::string_view>& 
     }
   }
   return best;
+}
+
+std::optional<HostTarget> parse_host(const std::string& text, std::uint16_t port) {
+  if (const auto endpoint = Endpoint::parse(text)) return HostTarget{endpoint->address.text(), endpoint->port};
+  if (const auto address = IpAddress::parse(text)) return HostTarget{address->text(), port};
+  const std::size_t colon = text.rfind(':');
+  HostTarget host{text.substr(0, colon), port};
+  if (!mail::is_domain(host.host)) return std::nullopt;
+  if (colon == std::string::npos) return host;
+  const char* const digits_end = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data() + colon + 1, digits_end, host.port);
+  if (error != std::errc() || end != digits_end || host.port == 0) return std::nullopt;
+  return host;
 }
 
 std::variant<Value, ValueError> parse_value(const Setting& setting, const std::vector<std::string>& words) {

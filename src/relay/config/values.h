@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "adieu/base/clock.h"
 #include "adieu/base/ip.h"
+#include "adieu/relay/config/config.h"
 #include "adieu/relay/config/settings.h"
 
 namespace adieu::config {
@@ -32,6 +34,9 @@ struct ValueError {
 
 /// `words`: those behind the setting's name.
 std::variant<Value, ValueError> parse_value(const Setting& setting, const std::vector<std::string>& words);
+
+/// A host's name or address, and perhaps a port, else `port`: "mail.example.org:25", "[::1]:25", "::1".
+std::optional<HostTarget> parse_host(const std::string& text, std::uint16_t port);
 
 /// The known word nearest to `text`, or empty where none is near.
 std::string nearest(std::string_view text, const std::vector<std::string_view>& known);
