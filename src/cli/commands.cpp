@@ -58,6 +58,17 @@ int run(int argc, char** argv) {
   sink_app->add_option("ADDR:PORT", sink_command.endpoint)->required();
   sink_app->add_option("DIR", sink_command.directory)->required();
 
+  ProbeCommand probe_command;
+  CLI::App* probe_app = app.add_subcommand("probe", "test how another server ends TLS; sends no message unless told to");
+  probe_app->add_option("HOST:PORT", probe_command.server)->required();
+  probe_app->add_flag("--implicit-tls", probe_command.implicit_tls, "TLS from the first octet, as on port 465");
+  probe_app->add_option("--timeout", probe_command.timeout, "the longest wait for each answer")->capture_default_str()->option_text("TIME");
+  probe_app->add_option("--hostname", probe_command.hostname, "the name to say in EHLO (the machine's)")->option_text("NAME");
+  probe_app->add_option("--trust", probe_command.trust, "trust anchors instead of the system's")->option_text("FILE");
+  probe_app->add_option("--rcpt", probe_command.rcpt, "send two messages there: one cut, one whole")->option_text("ADDRESS");
+  probe_app->add_option("--from", probe_command.from, "their reverse-path (the null one)")->option_text("ADDRESS");
+  probe_app->add_flag("--json", probe_command.json, "one JSON object a line");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -69,6 +80,7 @@ int run(int argc, char** argv) {
   if (settings_command->parsed()) return settings(json);
   if (sink_app->parsed()) return sink(sink_command);
   if (closures_app->parsed()) return closures(policy_file, closures_command);
+  if (probe_app->parsed()) return probe(probe_command);
   for (CLI::App* command : {list_command, show_command, retry_command}) {
     if (command->parsed()) queue_command.verb = command->get_name();
   }

@@ -48,4 +48,17 @@ struct SinkCommand {
 };
 int sink(const SinkCommand& command);
 
+struct ProbeCommand {
+  std::string server;        // HOST:PORT
+  bool implicit_tls = false;
+  std::string timeout = "10s";
+  std::string hostname;      // of EHLO; empty: the machine's
+  std::string trust;         // a file of trust anchors; empty: the system's
+  std::string rcpt;          // empty: no message is sent
+  std::string from;          // empty: the null reverse-path
+  bool json = false;
+};
+/// kOk: all was answered well; kFailed: a weakness was found; kTemporary: none, but something could not be tested.
+int probe(const ProbeCommand& command);
+
 }  // namespace adieu::cli
