@@ -40,11 +40,8 @@ std::string as_json(const probe::Finding& finding) {
 int probe(const ProbeCommand& command) {
   const auto host = config::parse_host(command.server, 0);
   if (!host || host->port == 0) return refuse("expected HOST:PORT, such as mail.example.org:25 or [::1]:25, found " + command.server);
-  config::Setting duration;
-  duration.type = config::Type::duration;
-  const auto timeout = config::parse_value(duration, {command.timeout});
-  const auto* limit = std::get_if<config::Value>(&timeout);
-  if (limit == nullptr || limit->duration.count() == 0) return refuse("--timeout: expected a duration such as 10s, found " + command.timeout);
+  const auto timeout = config::parse_duration(command.timeout);
+  if (!timeout || timeout->count() == 0) return refuse("--timeout: expected a duration such as 10s, found " + command.timeout);
   probe::Plan plan;
   plan.hostname = command.hostname.empty() ? machine_name() : command.hostname;
   if (!mail::is_domain(plan.hostname)) return refuse("--hostname: expected a host name, found " + plan.hostname);
@@ -64,7 +61,7 @@ int probe(const ProbeCommand& command) {
     untested += finding.verdict == Verdict::untested ? 1 : 0;
     std::cout << (command.json ? as_json(finding) : finding.row()) << std::endl;  // at once: the next answer may take its time
   };
-  auto dialer = daemon::ProbeDialer::open({host->host, host->port, limit->duration, command.trust});
+  auto dialer = daemon::ProbeDialer::open({host->host, host->port, *timeout, command.trust});
   if (!dialer) {
     tell({probe::Question::connection, Verdict::untested, {}, "no connection", printable(dialer.error().message), std::nullopt});
   } else {
