@@ -89,6 +89,7 @@ bool state_sent, state_received;  /* Closing's */
 mtype its_ending;                 /* Broken's */
 mtype course = ending;
 byte layer;                       /* channel_: the TLS layer's number, 0 in plaintext */
+byte layers_begun;
 bool discards_pending_writes;     /* TLS 1.2 */
 bool stays_plain, eof, closed /* the channel */, canceled;
 bool in_transaction, unacknowledged, quit_answered;  /* standing_, of a session that has been destroyed */
@@ -104,7 +105,6 @@ bool unconfirmed[MESSAGES];  /* 2xx handed over, not an octet since */
 chan input = [INPUT] of { mtype, byte, byte, bool };
 
 /* --- ghosts */
-byte layers_begun;
 byte era, greeted_in, began_in;      /* each session has a number; where EHLO was, where the transaction began */
 bool was_tls, worked, harmed;        /* the connection has had TLS; its layer was established; it was ended by neither R nor S */
 bool R_on_wire, saw_R, saw_S;        /* R was sent by the client; was read; S was handed over: of the layer */
