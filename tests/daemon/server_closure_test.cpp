@@ -9,29 +9,7 @@ namespace {
 using tls::Effect;
 using tls::Ending;
 
-class Closure : public testing::TestWithParam<std::string> {
- protected:
-  /// Up to an established TLS layer with EHLO said in it.
-  void secure() {
-    server.start();
-    ASSERT_NE(client.say_plain("EHLO client.example\r\n").find("STARTTLS"), std::string::npos);
-    ASSERT_TRUE(client.say_plain("STARTTLS\r\n").starts_with("220"));
-    ASSERT_TRUE(client.begin_tls());
-    ASSERT_TRUE(client.say("EHLO client.example\r\n").starts_with("250-"));
-  }
-  void secure_again() {
-    ASSERT_NE(client.say_plain("EHLO client.example\r\n").find("STARTTLS"), std::string::npos);
-    ASSERT_TRUE(client.say_plain("STARTTLS\r\n").starts_with("220"));
-    ASSERT_TRUE(client.begin_tls());
-  }
-  bool tls13() const { return GetParam() == "TLS1.3"; }
-
-  ServerEnd server;
-  ClientEnd client{server, GetParam()};
-};
-
-constexpr std::string_view kEnvelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
-constexpr std::string_view kMessage = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nhello\r\n.\r\n";
+class Closure : public Wire {};
 
 TEST_P(Closure, R4_both_close_notify_lead_back_to_plaintext_and_a_second_layer_on_the_same_connection) {
   secure();
@@ -134,56 +112,6 @@ TEST_P(Closure, R2_a_commit_under_way_when_they_close) {
   client.read();
   EXPECT_TRUE(client.got_close_notify);
   EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
-}
-
-TEST_P(Closure, R3_CVE_2026_45185_a_bdat_that_began_inside_TLS_is_not_continued_in_plaintext) {
-  secure();
-  client.put(std::string(kEnvelope) + "BDAT 100 LAST\r\nhalf of it");
-  client.channel->close();
-  client.flush();
-  EXPECT_TRUE(client.got_close_notify);
-  EXPECT_EQ(server.ledger.rolled_back, 1);
-  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
-  const std::string rest(90, 'x');
-  EXPECT_TRUE(client.say_plain(rest + "\r\n").starts_with("500"));
-  EXPECT_EQ(server.ledger.committed.size(), 0u);
-}
-
-TEST_P(Closure, R3_data_that_began_inside_TLS_is_not_finished_in_plaintext) {
-  secure();
-  client.say(std::string(kEnvelope) + "DATA\r\n");
-  client.say("half\r\n");
-  client.close();
-  EXPECT_EQ(server.ledger.rolled_back, 1);
-  client.say_plain("other half\r\n.\r\n");
-  EXPECT_EQ(server.ledger.committed.size(), 0u);
-}
-
-TEST_P(Closure, R4_octets_behind_their_close_notify_are_injected_and_ours_is_still_sent) {
-  secure();
-  client.channel->close();
-  std::string out(client.channel->output());
-  client.channel->consume_output(out.size());
-  server.receive(out + "EHLO injected\r\nMAIL FROM:<evil@example.org>\r\n");
-  client.read();
-  EXPECT_TRUE(client.got_close_notify);
-  EXPECT_TRUE(server.closed);
-  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
-  EXPECT_EQ(client.take_plain(), "");
-}
-
-TEST_P(Closure, R4_octets_that_come_before_ours_could_be_written_are_injected) {
-  secure();
-  server.room = 0;
-  client.channel->close();
-  client.flush();
-  server.receive("EHLO injected\r\n");
-  server.room = ~std::size_t{0};
-  server.work();
-  client.read();
-  EXPECT_TRUE(client.got_close_notify);
-  EXPECT_TRUE(server.closed);
-  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
 }
 
 TEST_P(Closure, R6_policy_quit_ends_the_connection) {
@@ -376,13 +304,6 @@ TEST_P(Closure, R1_a_handshake_has_its_time) {
   server.expire();
   EXPECT_TRUE(server.closed);
   EXPECT_EQ(server.secure_ends().at(0).ending, Ending::handshake);
-}
-
-TEST_P(Closure, CVE_2011_0411_octets_pipelined_behind_STARTTLS_end_the_connection) {
-  server.start();
-  const std::string replies = client.say_plain("EHLO c\r\nSTARTTLS\r\nMAIL FROM:<injected@example.org>\r\n");
-  EXPECT_EQ(replies.find("220 2.0.0"), std::string::npos);
-  EXPECT_TRUE(server.closed);
 }
 
 TEST_P(Closure, R9_plaintext_connections_roll_back_and_revoke_too) {

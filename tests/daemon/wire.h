@@ -154,6 +154,12 @@ class ClientEnd {
       if (event != tls::ChannelEvent::plaintext || text.size() == before) return text;
     }
   }
+  /// What is in the channel, for a test that hands it over itself.
+  std::string take_records() {
+    std::string out(channel->output());
+    channel->consume_output(out.size());
+    return out;
+  }
   /// Our close_notify; then whatever the server says up to its own.
   void close() {
     channel->close();
@@ -176,11 +182,7 @@ class ClientEnd {
     std::string ignored;
     return channel->step(plaintext != nullptr ? *plaintext : ignored);
   }
-  void hand_over() {
-    const std::string out(channel->output());
-    channel->consume_output(out.size());
-    deliver(out);
-  }
+  void hand_over() { deliver(take_records()); }
   void deliver(std::string_view octets) {
     const std::size_t left = cut - std::min(cut, delivered.size());
     octets = octets.substr(0, left);
@@ -194,6 +196,29 @@ class ClientEnd {
   std::shared_ptr<const gnutls::Credentials> credentials_;
   gnutls::ClientChannels channels_;
   std::size_t taken_ = 0;
+};
+
+constexpr std::string_view kEnvelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
+constexpr std::string_view kMessage = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nhello\r\n.\r\n";
+
+/// Both ends, for tests with a version of TLS as their parameter.
+class Wire : public testing::TestWithParam<std::string> {
+ protected:
+  /// Up to an established TLS layer with EHLO said in it.
+  void secure() {
+    server.start();
+    secure_again();
+    ASSERT_TRUE(client.say("EHLO client.example\r\n").starts_with("250-"));
+  }
+  void secure_again() {
+    ASSERT_NE(client.say_plain("EHLO client.example\r\n").find("STARTTLS"), std::string::npos);
+    ASSERT_TRUE(client.say_plain("STARTTLS\r\n").starts_with("220"));
+    ASSERT_TRUE(client.begin_tls());
+  }
+  bool tls13() const { return GetParam() == "TLS1.3"; }
+
+  ServerEnd server;
+  ClientEnd client{server, GetParam()};
 };
 
 }  // namespace adieu::test
