@@ -196,7 +196,22 @@ void Delivery::send(Line& line) {
 
 void Delivery::on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) {
   Line& line = line_of(outbound)->second;
-  const queue::Job job = *std::exchange(line.job, std::nullopt);
+  queue::Job job = *std::exchange(line.job, std::nullopt);
+  // A next hop may close a connection that waited, at any moment: that says nothing about the message which met it (RFC 5321 section 3.8). The
+  // next connection to it is a new one sooner or later, so that this ends.
+  const bool tired = outbound.messages() > 1 && std::all_of(outcomes.begin(), outcomes.end(), [](const smtp::Outcome& outcome) {
+    return outcome.fate == smtp::Fate::deferred && !outcome.may_have_arrived && (outcome.reply.code == 0 || outcome.reply.code == 421);
+  });
+  if (tired) {
+    shared_.log.write(LogLevel::info, LogLine("again-at-once")
+                                          .field("queue-id", job.message->head()->id.text())
+                                          .field("relay", outbound.relay())
+                                          .field("status", queue::reply_line(outcomes.front())));
+    job.next_attempt = wall_now();
+    queue_.add(line.destination, std::move(job), wall_now());
+    schedule();
+    return;
+  }
   report(job, outcomes, &outbound);
   settle(job, queue::judge(job, outcomes, shared_.config.retry, wall_now()), line.destination);
 }

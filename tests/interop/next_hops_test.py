@@ -174,6 +174,32 @@ def test_kill(directory, children):
     print(f"        {rounds} kills, {len(acknowledged)} acknowledged, none lost")
 
 
+def test_tired_connections(directory, children):
+    """a connection that was good for one message and ends at the next one costs that message no attempt"""
+    for answer in ("421 4.3.2 Closing", None):
+
+        class Tired(Recorder):
+            async def handle_MAIL(self, server, session, envelope, address, mail_options):
+                if getattr(session, "used", False):
+                    if answer is None:
+                        server.transport.abort()
+                    return answer or "451 4.3.0 Never sent"
+                session.used = True
+                envelope.mail_from = address
+                return "250 2.1.0 Ok"
+
+        hop = Aiosmtpd(Tired())
+        children.append(hop)
+        relay = Relay(directory, f"host 127.0.0.1:{hop.port}; tls off")
+        children.append(relay)
+        for count in (1, 2, 3):
+            send(relay)
+            wait_until(f"{count} messages", lambda: len(hop.handler.messages) >= count)
+        log = relay.child.log_of_this_run()
+        assert log.count("event=again-at-once") == 2 and "event=deferred" not in log, log
+        relay.stop()
+
+
 def test_postfix(directory, children):
     """Postfix as the next hop, STARTTLS required"""
     postfix = Postfix(directory)
@@ -187,4 +213,4 @@ def test_postfix(directory, children):
     wait_until("the closure record", lambda: any("role=client" in line and "after-quit" in line for line in relay.closures()))
 
 
-run([test_aiosmtpd, test_lmtp, test_notification, test_down_then_up, test_kill, test_postfix])
+run([test_aiosmtpd, test_lmtp, test_notification, test_down_then_up, test_kill, test_tired_connections, test_postfix])
