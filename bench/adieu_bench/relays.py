@@ -26,11 +26,18 @@ def certificate(directory, kind):
     return chain, key
 
 
+def output_of(*command):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False).stdout.strip()
+
+
 class Relay:
     """One relay in a directory of its own. A subclass writes its files in `prepare`, and says in `command` what runs."""
 
     name = ""
+    needs = ()  # Debian's packages to be installed
     keeps_running = True  # the command stays in the foreground
+    speaks_tls = True
+    logs = ()  # files it writes beside its output
     holds = 90  # connections at once, of which some are left for others: the peers' default is 100
     backlog = 10000  # messages queued for a next hop that is down; the peers would take minutes for more
 
@@ -42,6 +49,11 @@ class Relay:
         self.chain, self.key = certificate(directory, kind)
         self.kept = None
         self.prepare()
+
+    @classmethod
+    def version(cls):
+        """What runs, for the head of the report."""
+        raise NotImplementedError
 
     def prepare(self):
         raise NotImplementedError
@@ -67,13 +79,18 @@ class Relay:
 
     def log(self):
         """The end of what it said, for a failure's report."""
-        return self.kept.log()[-2000:] if self.kept else ""
+        logs = [self.directory / "output.log", *(self.directory / name for name in self.logs)]
+        return "\n".join(path.read_text(errors="replace")[-2000:] for path in logs if path.exists())
 
 
 class Adieu(Relay):
     name = "adieu"
     holds = 10000
     backlog = 100000
+
+    @classmethod
+    def version(cls):
+        return output_of("git", "-C", ROOT, "describe", "--always", "--dirty")
 
     def prepare(self):
         if not ADIEU.exists():

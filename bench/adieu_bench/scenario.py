@@ -29,13 +29,15 @@ class Throughput:
 
     def __init__(self, name, title, load=loads.Load()):
         self.name, self.title, self.load = name, title, load
+        self.tls = load.tls  # some part of it is: relays that cannot are left out
 
     def sink(self):
         return loads.Sink()
 
     def relays(self, names, directory, sink):
         """{row of the table: a function that makes the relay}."""
-        return {name: lambda name=name: RELAYS[name](directory, sink.port, self.load.certificate) for name in names}
+        able = [name for name in names if RELAYS[name].speaks_tls or not self.tls]
+        return {name: lambda name=name: RELAYS[name](directory, sink.port, self.load.certificate) for name in able}
 
     def prepare(self, relay, sink, plan):
         """Once a relay, before the rounds; what it returns is handed to each turn."""

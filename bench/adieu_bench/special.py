@@ -56,6 +56,10 @@ def beside(figures, without):
 class Idle(Fresh):
     """As many idle TLS connections as the relay holds, then traffic, then the same traffic without them."""
 
+    def __init__(self, name, title):
+        super().__init__(name, title)
+        self.tls = True
+
     def fresh_turn(self, relay, sink, plan):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
         held = min(relay.holds, most, 500 if plan.quick else relay.holds)

@@ -12,7 +12,7 @@ import subprocess
 
 from adieu_test_peers import Child, certificate, free_port, wait_until
 
-PLACE = pathlib.Path(__file__).parents[2] / "build" / "peers"
+PLACE = pathlib.Path(__file__).resolve().parents[2] / "build" / "peers"
 FIRST_ID = 61180  # of the users that exist in a namespace alone
 
 
@@ -28,6 +28,40 @@ def unpack(package):
         subprocess.run(["bash", "-ec", script], cwd=fresh, check=True, capture_output=True, timeout=120)
         fresh.rename(place)
     return place
+
+
+def in_namespace(base, command, users=(), binds=()):
+    """The words that run `command` in a mount namespace where `users` exist, and where each (here, there) of `binds` stands over another."""
+    binds = list(binds)
+    for table, more in (("passwd", f"{FIRST_ID}::/nonexistent:/usr/sbin/nologin"), ("group", "")):
+        known = pathlib.Path("/etc", table).read_text()
+        known += "".join(f"{user}:x:{FIRST_ID + index}:{more}\n" for index, user in enumerate(users))
+        (base / table).write_text(known)
+        binds.append((base / table, f"/etc/{table}"))
+    # sendmail waits a minute for a name of this machine with a dot in it.
+    (base / "hosts").write_text(f"127.0.0.1 next.example.net localhost {socket.gethostname()}\n")
+    binds.append((base / "hosts", "/etc/hosts"))
+    # Whoever asks for names that do not stand there asks nobody.
+    (base / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    binds.append((base / "resolv.conf", "/etc/resolv.conf"))
+    steps = [f"mount --bind {shlex.quote(str(here))} {there}" for here, there in binds]
+    steps.append("exec " + " ".join(shlex.quote(str(word)) for word in command))
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "\n".join(steps)]
+
+
+POSTFIX_SERVICES = ("pickup cleanup qmgr tlsmgr rewrite bounce defer trace verify flush proxymap smtp relay showq error retry discard local virtual "
+                    "anvil scache").split()
+
+
+def postfix_services(port):
+    """The text of a master.cf: an smtpd on `port` of loopback, the services of the distribution's file, all without chroot."""
+    services = [f"127.0.0.1:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
+    for row in pathlib.Path("/usr/share/postfix/master.cf.dist").read_text().splitlines():
+        words = row.split()
+        if row[:1].isalpha() and words[0] in POSTFIX_SERVICES and words[1] == "unix":
+            words[4] = "n"
+            services.append(" ".join(words))
+    return "\n".join(services) + "\n"
 
 
 class OtherRelay:
@@ -95,16 +129,7 @@ smtpd_recipient_restrictions = permit_mynetworks, reject
 maillog_file = {self.directory}/postfix.log
 maillog_file_prefixes = {self.directory}
 """)
-        master = pathlib.Path("/usr/share/postfix/master.cf.dist").read_text()
-        lines = [row for row in master.splitlines() if row and not row.startswith(("#", " ", "\t"))]
-        services = [f"127.0.0.1:{self.port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
-        for row in lines:
-            words = row.split()
-            if words[0] in ("pickup", "cleanup", "qmgr", "tlsmgr", "rewrite", "bounce", "defer", "trace", "verify", "flush", "proxymap", "smtp",
-                            "relay", "showq", "error", "retry", "discard", "local", "virtual", "anvil", "scache") and words[1] == "unix":
-                words[4] = "n"  # no chroot
-                services.append(" ".join(words))
-        (base / "etc" / "master.cf").write_text("\n".join(services) + "\n")
+        (base / "etc" / "master.cf").write_text(postfix_services(self.port))
         started = subprocess.run(["postfix", "-c", str(base / "etc"), "start"], capture_output=True, text=True, timeout=60)
         assert started.returncode == 0, started.stderr
 
@@ -116,18 +141,7 @@ class Unpacked(OtherRelay):
     users = ()
 
     def serve(self, command, binds=()):
-        binds = list(binds)
-        for table, more in (("passwd", f"{FIRST_ID}::/nonexistent:/usr/sbin/nologin"), ("group", "")):
-            known = pathlib.Path("/etc", table).read_text()
-            known += "".join(f"{user}:x:{FIRST_ID + index}:{more}\n" for index, user in enumerate(self.users))
-            (self.base / table).write_text(known)
-            binds.append((self.base / table, f"/etc/{table}"))
-        # sendmail waits a minute for a name of this machine with a dot in it.
-        (self.base / "hosts").write_text(f"127.0.0.1 next.example.net localhost {socket.gethostname()}\n")
-        binds.append((self.base / "hosts", "/etc/hosts"))
-        steps = [f"mount --bind {shlex.quote(str(here))} {there}" for here, there in binds]
-        steps.append("exec " + " ".join(shlex.quote(str(word)) for word in command))
-        self.child = Child(self.directory, self.name, ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "\n".join(steps)])
+        self.child = Child(self.directory, self.name, in_namespace(self.base, command, self.users, binds))
 
     def answers(self):
         assert self.child.process.poll() is None, f"{self.name} ended:\n{self.child.log()}"
