@@ -69,6 +69,31 @@ TEST_P(Closure, R5_error_counters_stay) {
   EXPECT_TRUE(server.closed);
 }
 
+TEST_P(Closure, R5_the_limit_on_messages_counts_over_layers) {
+  server.profile.session.limits.transactions = 1;
+  secure();
+  client.say(kMessage);
+  client.close();
+  secure_again();
+  EXPECT_TRUE(client.say("EHLO c\r\n").starts_with("250"));
+  EXPECT_TRUE(client.say(kMessage).starts_with("421"));
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+}
+
+TEST_P(Closure, R2_a_client_that_half_closes_behind_its_close_notify_gets_the_replies) {
+  secure();
+  client.put(kMessage);
+  client.channel->close();
+  server.receive(client.take_records());
+  server.receive_eof();
+  const std::string replies = client.read();
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_NE(replies.find("queued"), std::string::npos);
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed) << "nobody is left to go on in plaintext";
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+}
+
 TEST_P(Closure, R2_what_came_before_their_close_notify_is_carried_out) {
   secure();
   client.put(kMessage);
@@ -121,6 +146,17 @@ TEST_P(Closure, R6_policy_quit_ends_the_connection) {
   client.close();
   EXPECT_TRUE(client.got_close_notify);
   EXPECT_TRUE(server.closed);
+}
+
+TEST_P(Closure, R6_a_quit_with_their_close_notify_in_one_segment_is_answered) {
+  secure();
+  client.put("QUIT\r\n");
+  client.channel->close();
+  EXPECT_TRUE(client.flush().starts_with("221"));
+  EXPECT_TRUE(client.got_close_notify);
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::after_quit);
 }
 
 TEST_P(Closure, R6_an_implicit_TLS_listener_ends_the_connection) {
@@ -182,6 +218,44 @@ TEST_P(Closure, R7_no_TLS_connection_that_works_ends_without_ours) {
     EXPECT_TRUE(other.closed) << how;
     EXPECT_EQ(other.secure_ends().at(0).ending, Ending::unanswered) << how;
   }
+}
+
+TEST_P(Closure, R7_a_shutdown_whose_time_is_over_says_ours_and_rolls_back) {
+  for (const bool committing : {false, true}) {
+    ServerEnd other;
+    other.holds_commit = committing;
+    other.start();
+    ClientEnd peer(other, GetParam());
+    peer.say_plain("EHLO c\r\nSTARTTLS\r\n");
+    ASSERT_TRUE(peer.begin_tls());
+    peer.say("EHLO c\r\n" + (committing ? std::string(kMessage) : std::string(kEnvelope) + "DATA\r\nhalf"));
+    other.connection->cut(other.now);
+    other.work();
+    EXPECT_NE(peer.read().find("421 4.3.2"), std::string::npos) << committing;
+    EXPECT_TRUE(peer.got_close_notify) << committing;
+    EXPECT_EQ(other.ledger.open, 0) << committing;
+    EXPECT_EQ(other.ledger.committed.size(), 0u) << committing;
+    other.connection->give_up(other.now);
+    other.work();
+    EXPECT_TRUE(other.closed) << committing;
+    ASSERT_EQ(other.secure_ends().size(), 1u) << committing;
+    EXPECT_EQ(other.secure_ends().at(0).ending, Ending::unanswered) << committing;
+    EXPECT_EQ(other.secure_ends().at(0).effect, Effect::rolled_back) << committing;
+  }
+}
+
+TEST_P(Closure, R7_what_a_cut_cannot_hand_over_is_given_up_and_told) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\n");
+  server.room = 0;
+  server.connection->cut(server.now);
+  server.work();
+  server.connection->give_up(server.now);
+  server.work();
+  EXPECT_TRUE(server.closed);
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::timeout);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
 }
 
 TEST_P(Closure, R8_a_record_that_fails_authentication_breaks_the_layer_and_nothing_more_is_answered) {
@@ -264,6 +338,39 @@ TEST_P(Closure, R11_a_message_is_marked_though_the_next_one_rolls_back) {
   ASSERT_EQ(server.ledger.committed.size(), 1u);
   EXPECT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
   EXPECT_EQ(server.ledger.unconfirmed, 1);
+}
+
+TEST_P(Closure, R11_in_plaintext_our_own_421_confirms_nothing) {
+  for (const char* how : {"timeout", "shutdown", "quit"}) {
+    ServerEnd other;
+    other.holds_commit = how == std::string("quit");
+    other.start();
+    ClientEnd peer(other, GetParam());
+    peer.say_plain("EHLO c\r\n" + std::string(kMessage) + (other.holds_commit ? "QUIT\r\n" : ""));
+    if (other.holds_commit) {
+      other.commit();  // the QUIT stood behind the message: whoever said it may have gone before the 250
+    } else if (how == std::string("timeout")) {
+      other.expire();
+    } else {
+      other.connection->shut_down(other.now);
+      other.work();
+    }
+    EXPECT_TRUE(other.closed) << how;
+    EXPECT_EQ(other.ledger.committed.size(), 1u) << how;
+    EXPECT_EQ(other.ledger.unconfirmed, 1) << how;
+  }
+}
+
+TEST_P(Closure, the_record_of_a_handshake_that_failed_tells_nothing_of_the_plaintext_before_it) {
+  server.start();
+  client.say_plain("EHLO c\r\n");
+  client.say_plain(std::string(kMessage) + "STARTTLS\r\n");
+  server.receive_eof();
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::handshake);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
+  EXPECT_EQ(server.secure_ends().at(0).transactions, 0u);
+  EXPECT_EQ(server.ledger.unconfirmed, 1) << "the message may still be unconfirmed (R11)";
 }
 
 TEST_P(Closure, R6_a_shutdown_before_the_handshake_is_not_forgotten_behind_it) {

@@ -14,6 +14,13 @@ c_decl {
 mtype kept_what;
 #endif
 
+/* In plaintext the end is ours alone. */
+#ifdef BREAK_R11_PLAINTEXT
+#define GOODBYE (how == mutual)
+#else
+#define GOODBYE (layer != 0 && how == mutual)
+#endif
+
 inline finish_layer(how) {
   effect = none;
   if
@@ -23,7 +30,7 @@ inline finish_layer(how) {
      :: in_transaction -> effect = rolled_back
      :: else ->
         if
-        :: how != mutual && (unconfirmed[0] || unconfirmed[1] || unconfirmed[2]) -> effect = ack_unconfirmed
+        :: !GOODBYE && (unconfirmed[0] || unconfirmed[1] || unconfirmed[2]) -> effect = ack_unconfirmed
         :: else ->
            if
            :: quit_answered -> effect = after_quit
@@ -34,11 +41,11 @@ inline finish_layer(how) {
   fi;
   if
 #ifdef BREAK_R11_AFTER_QUIT
-  :: how != mutual && !quit_answered -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
+  :: !GOODBYE && !quit_answered -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
 #elif defined(BREAK_R11_IN_TRANSACTION)
-  :: how != mutual && effect == ack_unconfirmed -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
+  :: !GOODBYE && effect == ack_unconfirmed -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
 #elif !defined(BREAK_R12)
-  :: how != mutual -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
+  :: !GOODBYE -> remembered = remembered || unconfirmed[1] || unconfirmed[2]
 #endif
   :: else
   fi;

@@ -48,6 +48,7 @@ MUTANTS = {
     "R9_ORPHAN": LAYERS,                   # a commit under way at the end of its connection stays on the disk
     "R10": LAYERS,                         # delivered once durable
     "R10_REVOKE": LAYERS,                  # durable, its 250 not handed over, and not withdrawn
+    "R11_PLAINTEXT": CLEAR,                # an end of ours in plaintext stands for the client's goodbye
     "R11": LAYERS,                         # forgotten with its connection, behind the 250
     "R11_AFTER_QUIT": TWICE,               # a QUIT pipelined behind the message counts as having seen its 250
     "R11_IN_TRANSACTION": CLEAR,           # the next transaction's rollback hides the 250 that may be lost

@@ -64,8 +64,7 @@ inline next_action() {
      :: else ->
         end_session();
         finish_layer(mutual);
-        course = ending;
-        for (i : 0 .. MESSAGES - 1) { awaited[i] = false }  /* in plaintext the answered end stands for R */
+        course = ending
      fi
   :: else
   fi

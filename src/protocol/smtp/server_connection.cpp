@@ -44,7 +44,7 @@ void ServerConnection::begin_plaintext(bool greets, Instant now) {
                           .returns_to_plaintext = false,
                           .greets = greets};
   channel_.reset();
-  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.errors);
+  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.counts);
   course_ = Course::going_on;
   layer_began_ = now;
   octets_in_ = octets_out_ = 0;
@@ -63,13 +63,14 @@ void ServerConnection::begin_tls(Instant now) {
 void ServerConnection::begin_secure_session(Instant now) {
   note(tls::Event::established);
   layer_deadline_.reset();
+  unconfirmed_.clear();  // of the plaintext session: its client has gone on
   stays_plain_ = profile_.returns_to_plaintext && profile_.tls != ServerTls::implicit;
   const ServerLayer layer{.secure = true,
                           .offers_starttls = false,
                           .requires_tls = false,
                           .returns_to_plaintext = stays_plain_,
                           .greets = profile_.tls == ServerTls::implicit};
-  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.errors);
+  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.counts);
 }
 
 bool ServerConnection::received_close_notify() const {
@@ -80,6 +81,7 @@ bool ServerConnection::received_close_notify() const {
 void ServerConnection::receive(Octets octets, Instant now) {
   if (course_ == Course::ending || octets.empty()) return;
   octets_in_ += octets.size();
+  if (channel_ && in<tls::Broken>()) return;  // S is all that still goes; what comes is kept no more than it is parsed
   if (course_ == Course::starting_tls) {
     // Nobody can answer a 220 that has not been handed over: these octets stood in the clear behind STARTTLS (CVE-2011-0411).
     break_layer(tls::Event::octets_behind, "octets behind STARTTLS", now);
@@ -122,7 +124,7 @@ void ServerConnection::abandon(Instant now) {
 /// True when a record's plaintext was given to the session: it is carried out, and its replies made records, before anything
 /// behind it is read (R2).
 bool ServerConnection::work_on_channel(Instant now) {
-  while (channel_ && course_ != Course::ending && !received_close_notify() && wants_input()) {
+  while (channel_ && course_ != Course::ending && !received_close_notify() && !in<tls::Broken>() && wants_input()) {
     // While a question is open reading goes on, so that the end of the layer is noticed; but not while there is work that could be done.
     if (course_ == Course::going_on && session_ && question_ == 0 && !settled_) return false;
     std::string plaintext;
@@ -163,6 +165,7 @@ void ServerConnection::peer_closed(Instant now) {
 /// S. From here on the session is asked nothing more. It lives until S has been handed over, since what its replies promise counts
 /// as promised once they are handed over, and they stand before S in the output; what is still open then rolls back with it.
 void ServerConnection::close_layer(Instant now) {
+  if (course_ == Course::closing) return;  // nor does anything that comes now give it more time
   question_ = 0;
   channel_->close();
   course_ = Course::closing;
@@ -218,7 +221,8 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
 }
 
 void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
-  const bool goodbye = ending == tls::Ending::mutual;
+  // In plaintext the end is ours alone, whatever the client said before it: a 421, or 221 to a QUIT that stood behind the message.
+  const bool goodbye = channel_ && ending == tls::Ending::mutual;
   const tls::Effect effect = effect_of(standing_, goodbye);
   if (!goodbye) {
     for (const auto& transaction : unconfirmed_) transaction->unconfirmed();
@@ -234,7 +238,7 @@ void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
                          .octets_out = octets_out_,
                          .transactions = standing_.committed,
                          .lasted = now - layer_began_});
-  standing_ = ServerStanding{.errors = standing_.errors};
+  standing_ = ServerStanding{.counts = standing_.counts};
   layer_deadline_.reset();
 }
 
@@ -252,6 +256,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
     const bool more = work_on_channel(now);
     if (course_ == Course::starting_tls && output().empty()) {
       end_session();
+      standing_ = ServerStanding{.counts = standing_.counts};  // what plaintext did is not in the TLS layer's record
       begin_tls(now);
       continue;
     }
@@ -315,23 +320,25 @@ Octets ServerConnection::output() const {
 
 void ServerConnection::sent(std::size_t count, Instant now) {
   octets_out_ += count;
-  write_deadline_.reset();
   if (!channel_) {
     session_->sent(count);
-    return;
+  } else {
+    channel_->consume_output(count);
+    ciphertext_taken_ += count;
+    while (!marks_.empty() && marks_.front().ciphertext_end <= ciphertext_taken_) {
+      session_->sent(marks_.front().plaintext);
+      encrypted_ -= marks_.front().plaintext;
+      marks_.pop_front();
+    }
+    if (course_ == Course::closing && channel_->output().empty()) close_notify_handed_over(now);
   }
-  channel_->consume_output(count);
-  ciphertext_taken_ += count;
-  while (!marks_.empty() && marks_.front().ciphertext_end <= ciphertext_taken_) {
-    session_->sent(marks_.front().plaintext);
-    encrypted_ -= marks_.front().plaintext;
-    marks_.pop_front();
-  }
-  if (course_ == Course::closing && channel_->output().empty()) close_notify_handed_over(now);
+  // The shell need not ask for an action before it waits for the rest to be taken.
+  write_deadline_.reset();
+  if (!output().empty()) write_deadline_ = now + profile_.session.limits.data_timeout;
 }
 
 bool ServerConnection::wants_input() const {
-  if (course_ == Course::ending) return false;
+  if (course_ == Course::ending || (channel_ && in<tls::Broken>())) return false;
   return course_ != Course::going_on || !session_ || session_->wants_input();
 }
 
@@ -359,6 +366,20 @@ void ServerConnection::shut_down(Instant now) {
   } else if (in<tls::Handshaking>()) {
     break_layer(tls::Event::timeout, "shutdown", now);
   }
+}
+
+void ServerConnection::cut(Instant now) {
+  shut_down(now);
+  if (session_ && (course_ == Course::going_on || course_ == Course::replying)) {
+    question_ = 0;
+    settled_ = false;
+    session_->cut();
+  }
+}
+
+void ServerConnection::give_up(Instant now) {
+  break_layer(tls::Event::timeout, "shutdown", now);
+  abandon(now);
 }
 
 std::vector<tls::LayerEnd> ServerConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }

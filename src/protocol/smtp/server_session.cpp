@@ -60,8 +60,8 @@ using Open = std::variant<NoQuestion, AskedMail, AskedRecipient, AskedAppend, As
 }  // namespace
 
 struct ServerSession::Impl {
-  Impl(const ServerProfile& its_profile, const ServerLayer& its_layer, Instant now, std::uint32_t errors_before)
-      : profile(its_profile), layer(its_layer), reader(its_profile.limits.command_line), last_heard(now), errors(errors_before) {
+  Impl(const ServerProfile& its_profile, const ServerLayer& its_layer, Instant now, SessionCounts before)
+      : profile(its_profile), layer(its_layer), reader(its_profile.limits.command_line), last_heard(now), counts(before) {
     if (layer.greets) say(reply::greeting(profile.hostname));
   }
 
@@ -70,8 +70,8 @@ struct ServerSession::Impl {
   void say(const Reply& reply) {
     output += reply.wire();
     if (reply.code < 400) return;
-    ++errors;
-    if (errors >= profile.limits.errors && !is<Over>()) {
+    ++counts.errors;
+    if (counts.errors >= profile.limits.errors && !is<Over>()) {
       end(EndReason::errors, reply::too_many_errors());
     }
   }
@@ -133,6 +133,9 @@ struct ServerSession::Impl {
       } else {
         input.clear();
       }
+    } else if (read > OctetQueue::kCompact) {
+      input.erase(0, read);
+      read = 0;
     }
   }
 
@@ -151,8 +154,13 @@ struct ServerSession::Impl {
     auto* parsed_command = std::get_if<command::Command>(&parsed);
     command::Refusal refusal = row.refusal[static_cast<std::size_t>(stage())];
     if (layer.requires_tls && !row.before_tls) refusal = reply::tls_required;
+    if (*verb == command::Verb::bdat && parsed_command == nullptr) {
+      // No size, no way to tell mail data from commands.
+      end(EndReason::protocol, std::get<Reply>(parsed));
+      return;
+    }
     // The octets of a chunk come whatever is thought of it.
-    if (*verb == command::Verb::bdat && refusal != nullptr && parsed_command != nullptr) {
+    if (*verb == command::Verb::bdat && refusal != nullptr) {
       const auto& bdat = std::get<command::Bdat>(*parsed_command);
       discard_chunk(bdat, refusal());
       return;
@@ -160,20 +168,11 @@ struct ServerSession::Impl {
     if (refusal != nullptr) {
       say(refusal());
     } else if (parsed_command == nullptr) {
-      refuse_parsed(*verb, std::get<Reply>(parsed));
+      say(std::get<Reply>(parsed));
     } else if (*verb == command::Verb::starttls) {
       start_tls(nothing_behind);
     } else {
       std::visit([this](auto& each) { carry_out(each); }, *parsed_command);
-    }
-  }
-
-  /// A BDAT whose size cannot be read leaves no way to tell mail data from commands.
-  void refuse_parsed(command::Verb verb, const Reply& reply) {
-    if (verb == command::Verb::bdat) {
-      end(EndReason::protocol, reply);
-    } else {
-      say(reply);
     }
   }
 
@@ -207,7 +206,7 @@ struct ServerSession::Impl {
     }
   }
   void carry_out(command::Mail& mail) {
-    if (transactions >= profile.limits.transactions) {
+    if (counts.transactions >= profile.limits.transactions) {
       end(EndReason::transactions, reply::too_many_transactions());
     } else if (mail.declared_size > profile.limits.message_size) {
       say(reply::message_too_big());
@@ -359,7 +358,7 @@ struct ServerSession::Impl {
     if (reply.positive()) {
       output += reply.wire();
       promised.push_back({output_begin + output.size(), std::move(transaction)});
-      ++transactions;
+      ++counts.transactions;
       return;
     }
     transaction.reset();
@@ -385,16 +384,15 @@ struct ServerSession::Impl {
   std::deque<Promise> promised;
   ClientName client;
   Instant last_heard;
-  std::uint32_t errors = 0;
+  SessionCounts counts;
   std::uint32_t committed = 0;
-  std::size_t transactions = 0;
   std::vector<std::unique_ptr<Transaction>> unconfirmed;   // acknowledged, no octet from the client since
   bool quit_answered = false;
   bool shutting_down = false;
 };
 
-ServerSession::ServerSession(const ServerProfile& profile, const ServerLayer& layer, Instant now, std::uint32_t errors)
-    : impl_(std::make_unique<Impl>(profile, layer, now, errors)) {}
+ServerSession::ServerSession(const ServerProfile& profile, const ServerLayer& layer, Instant now, SessionCounts before)
+    : impl_(std::make_unique<Impl>(profile, layer, now, before)) {}
 ServerSession::~ServerSession() = default;
 
 void ServerSession::receive(Octets octets, Instant now) {
@@ -451,6 +449,10 @@ void ServerSession::sent(std::size_t count) {
     } else {
       self.output.clear();
     }
+  } else if (self.handed_over > OctetQueue::kCompact) {
+    self.output.erase(0, self.handed_over);
+    self.output_begin += self.handed_over;
+    self.handed_over = 0;
   }
 }
 
@@ -472,6 +474,14 @@ void ServerSession::expire(Instant now) {
 
 void ServerSession::shut_down() { impl_->shutting_down = true; }
 
+void ServerSession::cut() {
+  Impl& self = *impl_;
+  if (self.is<Over>() || self.is<StartingTls>()) return;
+  self.asked = Open{};
+  self.question.reset();
+  self.end(EndReason::shutdown, reply::shutting_down());
+}
+
 std::vector<std::unique_ptr<Transaction>> ServerSession::take_unconfirmed() { return std::exchange(impl_->unconfirmed, {}); }
 
 const ClientName& ServerSession::client_name() const { return impl_->client; }
@@ -484,7 +494,7 @@ ServerStanding ServerSession::standing() const {
   standing.unconfirmed = !self.unconfirmed.empty();
   standing.quit_answered = self.quit_answered;
   standing.committed = self.committed;
-  standing.errors = self.errors;
+  standing.counts = self.counts;
   return standing;
 }
 

@@ -62,6 +62,10 @@ class ServerConnection {
   Deadline deadline() const;
   void expire(Instant now);
   void shut_down(Instant now);
+  /// The time of a shutdown is over: 421 and S at once, what is open rolls back. Hand over what can be, then `give_up`.
+  void cut(Instant now);
+  /// Over, whatever has not been handed over.
+  void give_up(Instant now);
 
   /// The layers that have ended since the last call.
   std::vector<tls::LayerEnd> take_layer_ends();

@@ -109,6 +109,12 @@ struct EndSession { EndReason reason; };
 
 using ServerAction = std::variant<std::monostate, Question, BeginTls, EndSession>;
 
+/// What limits count over all layers of a connection (R5).
+struct SessionCounts {
+  std::uint32_t errors = 0;
+  std::size_t transactions = 0;       // messages that were accepted
+};
+
 /// How the session stands, for the closure record (effect) and for time-outs.
 struct ServerStanding {
   bool in_transaction = false;        // open, not yet durable: would be rolled back (R9)
@@ -116,13 +122,13 @@ struct ServerStanding {
   bool unconfirmed = false;           // its 2xx was handed over, no octet from the client since (R11)
   bool quit_answered = false;
   std::uint32_t committed = 0;        // messages acknowledged
-  std::uint32_t errors = 0;
+  SessionCounts counts;
 };
 
 class ServerSession {
  public:
-  /// `errors` are those that earlier layers of the connection have counted (R5: error counters stay).
-  ServerSession(const ServerProfile& profile, const ServerLayer& layer, Instant now, std::uint32_t errors = 0);
+  /// `before`: what earlier layers of the connection have counted (R5: counters stay).
+  ServerSession(const ServerProfile& profile, const ServerLayer& layer, Instant now, SessionCounts before = {});
   ~ServerSession();
   ServerSession(const ServerSession&) = delete;
   ServerSession& operator=(const ServerSession&) = delete;
@@ -152,6 +158,8 @@ class ServerSession {
   void expire(Instant now);
   /// The relay stops: 421 4.3.2 and the end, at once when no transaction is open, else after it.
   void shut_down();
+  /// 421 4.3.2 and the end, now: what is open rolls back.
+  void cut();
 
   /// At the end: the transactions whose 2xx was handed over without an octet from the client since.
   std::vector<std::unique_ptr<Transaction>> take_unconfirmed();
