@@ -32,6 +32,13 @@ void Inbound::shut_down() {
   work();
 }
 
+void Inbound::cut() {
+  connection_.cut(loop_.now());
+  work();
+  connection_.give_up(loop_.now());
+  work();
+}
+
 /// Everything that can be done now; then waits for input, room, an answer or the deadline.
 void Inbound::work() {
   if (working_) return;  // an answer that came within its question

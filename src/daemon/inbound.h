@@ -49,6 +49,8 @@ class Inbound {
 
   void start();
   void shut_down();
+  /// 421 and close_notify as far as the kernel takes them, then the end.
+  void cut();
 
  private:
   void work();

@@ -82,10 +82,18 @@ void Listening::shut_down() {
   shutting_down_ = true;
   poll_.reset();
   socket_ = uv::Descriptor();
+  if (inbound_.empty()) on_idle_();
+  for (Inbound* inbound : all()) inbound->shut_down();
+}
+
+void Listening::cut() {
+  for (Inbound* inbound : all()) inbound->cut();
+}
+
+std::vector<Inbound*> Listening::all() const {
   std::vector<Inbound*> all;
   for (const auto& [id, entry] : inbound_) all.push_back(entry.inbound.get());
-  if (all.empty()) on_idle_();
-  for (Inbound* inbound : all) inbound->shut_down();
+  return all;
 }
 
 }  // namespace adieu::daemon

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "adieu/relay/access/limits.h"
 #include "daemon/inbound.h"
@@ -22,12 +23,15 @@ class Listening {
 
   /// Accepts no more; ends every session with 421 once what it is doing is done.
   void shut_down();
+  /// Ends those that are left, now.
+  void cut();
   std::size_t connections() const { return inbound_.size(); }
 
  private:
   void accept();
   void admit(uv::Accepted accepted);
   void end(std::uint64_t id);
+  std::vector<Inbound*> all() const;  // of which each may end while it is worked on
 
   uv::Loop& loop_;
   uv::Descriptor socket_;

@@ -32,6 +32,8 @@ void Shard::shut_down(Duration timeout, std::function<void()> done) {
   loop_.post([this, timeout, done = std::move(done)]() mutable {
     done_ = std::move(done);
     cut_ = std::make_unique<uv::Timer>(loop_, [this] {
+      for (const auto& listening : listening_) listening->cut();
+      if (busy_ == 0) return;
       busy_ = 1;
       idle();
     });
