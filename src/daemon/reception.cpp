@@ -35,6 +35,7 @@ class SpooledTransaction final : public smtp::Transaction {
   void acknowledge() noexcept override {
     said_again_ = true;
     if (again_) {  // nothing was stored this time
+      shared_.spool.forget(again_->fingerprint);
       ++shared_.metrics.duplicates;
       return;
     }
@@ -177,7 +178,6 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   if (transaction.keeps_window()) {
     head.fingerprint = transaction.fingerprint(client.endpoint.address);
     if (auto before = shared_.duplicates.take(head.fingerprint, head.arrived)) {
-      shared_.spool.forget(head.fingerprint);
       shared_.log.write(LogLevel::info, LogLine("duplicate").field("queue-id", before->id.text()).field("client", client_text(client)));
       const spool::MessageId id = before->id;
       transaction.say_again(std::move(*before));

@@ -4,7 +4,9 @@ import pathlib
 import pwd
 import shutil
 import smtplib
+import signal
 import socket
+import ssl
 import subprocess
 
 from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, run, wait_until
@@ -43,6 +45,34 @@ def test_unit(directory, children):
     assert found.returncode == 0 and not found.stderr.strip(), found.stderr
 
 
+def in_the_middle_of_data(port):
+    """A client inside TLS that has said the half of a message. What its socket reads as the end is close_notify and nothing else."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = smtplib.SMTP("127.0.0.1", port, local_hostname="client.example", timeout=20)
+    client.starttls(context=context)
+    client.sock.suppress_ragged_eofs = False
+    client.ehlo()
+    client.mail("a@example.org")
+    client.rcpt("b@example.net")
+    assert client.docmd("DATA")[0] == 354
+    client.send("Subject: half\r\n\r\nhalf")
+    return client
+
+
+def test_cut(directory, children):
+    """R7, R9: what a shutdown cuts gets 421 and close_notify, is rolled back, and leaves a closure record"""
+    relay = Relay(directory, "host 127.0.0.1:1; tls off", "shutdown-timeout 1s")
+    children.append(relay)
+    client = in_the_middle_of_data(relay.port)
+    relay.child.process.send_signal(signal.SIGTERM)
+    assert client.getreply()[0] == 421
+    assert client.sock.recv(1) == b"", "close_notify"
+    assert relay.stop() == 0
+    records = [line for line in relay.closures() if "role=server" in line]
+    assert len(records) == 1 and "ending=unanswered effect=rolled-back" in records[0], records
+
+
 def low_port():
     for port in range(600, 1024):
         with socket.socket() as probe:
@@ -75,4 +105,4 @@ def test_user(directory, children):
     assert relay.stop() == 0
 
 
-run([test_notify, test_unit, test_user])
+run([test_notify, test_unit, test_cut, test_user])
