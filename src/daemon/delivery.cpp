@@ -171,7 +171,7 @@ void Delivery::on_ready(Outbound& outbound) {
     outbound.quit();
     return;
   }
-  line.waiting = true;
+  line.waiting = line.has_waited = true;
   if (!line.idle) {
     line.idle = std::make_unique<uv::Timer>(loop_, [this, id = found->first] {
       Line& idle = lines_.at(id);
@@ -199,7 +199,8 @@ void Delivery::on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcom
   queue::Job job = *std::exchange(line.job, std::nullopt);
   // A next hop may close a connection that waited, at any moment: that says nothing about the message which met it (RFC 5321 section 3.8). The
   // next connection to it is a new one sooner or later, so that this ends.
-  const bool tired = outbound.messages() > 1 && std::all_of(outcomes.begin(), outcomes.end(), [](const smtp::Outcome& outcome) {
+  const bool used = outbound.messages() > 1 || line.has_waited;
+  const bool tired = used && std::all_of(outcomes.begin(), outcomes.end(), [](const smtp::Outcome& outcome) {
     return outcome.fate == smtp::Fate::deferred && !outcome.may_have_arrived && (outcome.reply.code == 0 || outcome.reply.code == 421);
   });
   if (tired) {
@@ -221,7 +222,7 @@ void Delivery::on_closed(Outbound& outbound, const std::optional<smtp::Outcome>&
   Line& line = found->second;
   check(!line.job, "a connection finishes its message before it closes");
   // A connection that had been ready and broke while it waited says nothing about the next one.
-  if (failure && outbound.messages() == 0 && !line.waiting) {
+  if (failure && outbound.messages() == 0 && !line.has_waited) {
     unreachable(found->first, *failure);
   } else {
     end(found);

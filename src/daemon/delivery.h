@@ -59,6 +59,7 @@ class Delivery final : public Outbound::Owner {
     std::optional<queue::Job> job;               // under way
     std::unique_ptr<uv::Timer> idle;             // runs while the connection waits for a message
     bool waiting = false;
+    bool has_waited = false;                     // so that the next hop may have had enough of it when the next message came
     // While addresses are looked up:
     std::vector<std::string> hosts;
     std::size_t hosts_asked = 0;

@@ -354,6 +354,43 @@ TEST_P(NextHopMisbehaves, R16_a_connection_that_waits_for_a_message_answers_clos
   }
 }
 
+TEST_P(NextHopMisbehaves, R16_a_message_that_meets_a_connection_which_has_begun_to_end_is_not_sent) {
+  for (const bool said_421 : {true, false}) {
+    NextHop hop(GetParam());
+    Attempt attempt(hop, GetParam());
+    attempt.waits = true;
+    attempt.run(1, 2);
+    const std::size_t before = hop.out.size();
+    hop.say(said_421 ? "421 4.3.2 bye\r\n" : "250 2.0.0 what?\r\n");
+    smtp::ClientConnection& connection = *attempt.connection;
+    connection.receive(hop.out.substr(before), attempt.now);
+    ASSERT_TRUE(std::holds_alternative<std::monostate>(connection.next_action(attempt.now)));
+    const std::string close_notify(connection.output());
+    EXPECT_NE(close_notify, "");
+    for (const bool is_written : {false, true}) {
+      connection.send(attempt.message(), attempt.now);
+      const auto action = connection.next_action(attempt.now);
+      const auto* finished = std::get_if<smtp::Finished>(&action);
+      ASSERT_NE(finished, nullptr);
+      ASSERT_EQ(finished->outcomes.size(), 2u);
+      for (const smtp::Outcome& outcome : finished->outcomes) {
+        EXPECT_EQ(outcome.fate, Fate::deferred);
+        EXPECT_EQ(outcome.reply.code, said_421 ? 421 : 250);
+        EXPECT_FALSE(outcome.may_have_arrived);
+      }
+      if (is_written) continue;
+      EXPECT_EQ(connection.output(), close_notify);
+      connection.sent(close_notify.size(), attempt.now);
+    }
+    EXPECT_EQ(connection.output(), "");
+    connection.expire(*connection.deadline());
+    EXPECT_TRUE(std::holds_alternative<smtp::ClientClosed>(connection.next_action(attempt.now)));
+    const auto ends = connection.take_layer_ends();
+    EXPECT_EQ(ends.at(0).ending, Ending::unanswered);
+    EXPECT_EQ(ends.at(0).effect, Effect::none);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, NextHopMisbehaves, testing::Values("TLS1.2", "TLS1.3"),
                          [](const auto& one) { return one.param == "TLS1.2" ? "tls12" : "tls13"; });
 

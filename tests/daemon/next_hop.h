@@ -254,13 +254,7 @@ class Attempt {
           if (!waits) connection->quit(now);
         } else {
           ++sent;
-          smtp::OutgoingMessage message;
-          message.envelope.reverse_path = {"a", "example.org"};
-          for (std::size_t i = 0; i < recipients_; ++i) {
-            message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
-          }
-          message.size = kMailData.size();
-          connection->send(std::move(message), now);
+          connection->send(message(), now);
         }
       } else if (std::holds_alternative<smtp::WantsMailData>(action)) {
         connection->supply(kMailData, true);
@@ -275,6 +269,13 @@ class Attempt {
         connection->expire(now);
       }
     }
+  }
+  smtp::OutgoingMessage message() const {
+    smtp::OutgoingMessage message;
+    message.envelope.reverse_path = {"a", "example.org"};
+    for (std::size_t i = 0; i < recipients_; ++i) message.envelope.forward_paths.push_back({"b" + std::to_string(i), "example.net"});
+    message.size = kMailData.size();
+    return message;
   }
   /// Whether the client has begun a handshake.
   bool handshakes() const { return said_.find("STARTTLS\r\n\x16") != std::string::npos; }

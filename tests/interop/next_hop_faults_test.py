@@ -315,4 +315,34 @@ def test_faults(directory, children):
     print(f"        {len(FAULTS)} faults")
 
 
-run([test_faults])
+# Behind the 250 of the first message, while the connection waits for another one. Name: policy, act.
+WHILE_IT_WAITS = {
+    "says-bye": ("tls required", lambda link: (link.say(BYE), silence(link))),
+}
+
+
+def test_the_next_message(directory, children):
+    """a second message meets a connection that its next hop has had enough of: it goes to another one at once, the relay goes on"""
+    hops, first = {}, ""
+    for name, (policy, act) in WHILE_IT_WAITS.items():
+        hops[name] = NextHop(directory, after(act), tls="off" not in policy)
+        children.append(hops[name])
+        first += f"next-hop {name} {{ host 127.0.0.1:{hops[name].port}; {policy}; idle-timeout 20s }}\ndomains {name} {name}.example\n"
+    first += "".join(f"relay from network local to domains {name} via {name}\n" for name in WHILE_IT_WAITS)
+    relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", first=first)
+    children.append(relay)
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+        for number in (1, 2):
+            for name in WHILE_IT_WAITS:
+                client.sendmail("a@example.org", [f"b@{name}.example"], MESSAGE)
+            wait_until(f"message {number}", lambda: all(hop.taken >= number for hop in hops.values()))
+            time.sleep(0.5)
+    wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout, 40)
+    for name, hop in hops.items():
+        lines = [line for line in relay.log().splitlines() if f"to=<b@{name}.example>" in line]
+        assert sum("event=delivered" in line for line in lines) == 2 and not any("event=deferred" in line for line in lines), lines
+        assert (hop.taken, hop.acknowledged, hop.connections, hop.faults) == (2, 2, 2, []), (name, hop.__dict__)
+    assert relay.log().count("event=again-at-once") == len(hops), relay.log()
+
+
+run([test_faults, test_the_next_message])

@@ -260,6 +260,11 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
 }
 
 void ClientConnection::send(OutgoingMessage message, Instant now) {
+  if (!session_) {
+    const Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the session had ended"));
+    finished_ = Finished{std::vector<Outcome>(message.envelope.forward_paths.size(), outcome)};
+    return;
+  }
   if (is_to_be_renewed(now)) {
     waiting_ = std::move(message);
     session_.reset();

@@ -46,7 +46,7 @@ class ClientConnection {
   ClientConnectionAction next_action(Instant now);
 
   /// See ClientSession; only after Ready. Where the layer is to be renewed first, the message waits for that; when it goes wrong the message
-  /// finishes deferred, nothing of it sent.
+  /// finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
   void quit(Instant now);
