@@ -352,7 +352,7 @@ void Delivery::shut_down(std::function<void()> on_idle) {
     if (std::exchange(line.waiting, false)) idle.push_back(id);
   }
   for (const std::uint64_t id : idle) lines_.at(id).outbound->quit();
-  if (lines_.empty() && settling_ == 0) std::exchange(on_idle_, nullptr)();
+  if (lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 }  // namespace adieu::daemon

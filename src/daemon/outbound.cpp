@@ -140,16 +140,24 @@ void Outbound::send(mail::Envelope envelope, MailSource source) {
   supplied_ = 0;
   const std::uint64_t size = source_.head->trace.size() + source_.head->size;
   connection_->send({std::move(envelope), size}, loop_.now());
-  work();
+  work_later();
 }
 
 void Outbound::quit() {
   connection_->quit(loop_.now());
-  work();
+  work_later();
+}
+
+/// What the owner asked for may find the connection at its end, and the owner amidst its own.
+void Outbound::work_later() {
+  if (working_) return;  // the owner's answer to on_ready
+  loop_.post([self = std::weak_ptr(self_)] {
+    if (const auto alive = self.lock(); alive && (*alive)->connection_) (*alive)->work();
+  });
 }
 
 void Outbound::work() {
-  if (working_) return;  // the owner's answer to on_ready
+  if (working_) return;
   working_ = true;
   bool full = false;
   for (;;) {

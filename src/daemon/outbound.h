@@ -43,7 +43,7 @@ struct MailSource {
 
 class Outbound {
  public:
-  /// Called from the loop, never from within a call to the Outbound.
+  /// Called from the loop, never from within a call to the Outbound; calls to it from here are fine.
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -76,6 +76,7 @@ class Outbound {
   void on_connected();
   void refuse_loop();
   void work();
+  void work_later();
   void supply(std::size_t octets);
   void tell_layer_ends();
   void end_connection();

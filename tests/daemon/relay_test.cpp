@@ -79,6 +79,99 @@ std::string talk(std::uint16_t port, const std::string& session) {
   return replies;
 }
 
+/// A relay in a directory of its own, until SIGTERM; `more` ends its policy.
+class RunningRelay {
+ public:
+  explicit RunningRelay(const std::string& more) {
+    fs::create_directories(directory_);
+    config::Loaded loaded = config::load_text(
+        "test.conf", "hostname relay.example.org\nspool rocksdb " + (directory_ / "spool").string() + " { free-space 1MiB }\ncontrol-socket " +
+                         (directory_ / "control").string() + "\nlisten 127.0.0.1:" + std::to_string(port) + "\nnetwork local 127.0.0.0/8\n" + more);
+    EXPECT_TRUE(loaded.config) << loaded.text();
+    auto opened = Relay::open(std::move(loaded.config.value()), log);
+    EXPECT_TRUE(opened) << opened.error().message;
+    relay_ = std::move(*opened);
+    thread_ = std::thread([this] { EXPECT_EQ(relay_->run(), 0); });
+    wait_for("event=listening");
+  }
+  ~RunningRelay() {
+    ::kill(::getpid(), SIGTERM);
+    thread_.join();
+    relay_.reset();
+    fs::remove_all(directory_);
+  }
+  void wait_for(std::string_view what, std::size_t count = 1) {
+    while (log.count(what) < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const std::uint16_t port = free_port();
+  KeptLog log;
+
+ private:
+  const fs::path directory_ = fs::path(testing::TempDir()) / ("adieu-relay-" + std::to_string(getpid()));
+  std::unique_ptr<Relay> relay_;
+  std::thread thread_;
+};
+
+/// A next hop without TLS that obeys; behind its 250 on the first connection it says `odd`.
+class OddHop {
+ public:
+  explicit OddHop(std::string odd) : odd_(std::move(odd)) {
+    const sockaddr_in address = loopback(port);
+    const int on = 1;
+    ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
+    thread_ = std::thread([this] {
+      for (int socket = 0; (socket = ::accept(listener_, nullptr, nullptr)) >= 0;) serve(socket);
+    });
+  }
+  ~OddHop() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  const std::uint16_t port = free_port();
+
+ private:
+  static void say(int socket, std::string_view text) { ::send(socket, text.data(), text.size(), MSG_NOSIGNAL); }
+  void serve(int socket) {
+    say(socket, "220 next.example\r\n");
+    bool data = false;
+    std::string in;
+    char block[4096];
+    for (ssize_t got = 0; (got = ::recv(socket, block, sizeof block, 0)) > 0;) {
+      in.append(block, static_cast<std::size_t>(got));
+      for (std::size_t end = 0; (end = in.find("\r\n")) != std::string::npos;) {
+        const std::string line = in.substr(0, end);
+        in.erase(0, end + 2);
+        if (data && line != ".") continue;
+        say(socket, line == "DATA" ? "354 go\r\n" : "250 ok\r\n");
+        if (std::exchange(data, line == "DATA")) say(socket, std::exchange(odd_, ""));
+      }
+    }
+    ::close(socket);
+  }
+
+  std::string odd_;
+  const int listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::thread thread_;
+};
+
+constexpr const char* kSession = "EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nbody\r\n.\r\nQUIT\r\n";
+
+TEST(Relay, goes_on_when_a_message_finds_its_connection_out_of_step) {
+  OddHop hop("2");
+  RunningRelay relay("next-hop a { host 127.0.0.1:" + std::to_string(hop.port) + "; tls off; idle-timeout 1m }\n" +
+                     "relay from network local to any via a\n");
+  for (std::size_t messages = 1; messages <= 2; ++messages) {
+    talk(relay.port, kSession);
+    relay.wait_for("event=delivered", messages);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the octet behind the 250 arrives
+  }
+  EXPECT_EQ(relay.log.count("event=again-at-once"), 1u);
+  EXPECT_EQ(relay.log.count("event=deferred"), 0u);
+}
+
 TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_good_order) {
   const fs::path directory = fs::path(testing::TempDir()) / ("adieu-relay-" + std::to_string(getpid()));
   fs::create_directories(directory);

@@ -318,6 +318,7 @@ def test_faults(directory, children):
 # Behind the 250 of the first message, while the connection waits for another one. Name: policy, act.
 WHILE_IT_WAITS = {
     "says-bye": ("tls required", lambda link: (link.say(BYE), silence(link))),
+    "says-an-octet": ("tls off", lambda link: (link.say(b"2"), silence(link))),
 }
 
 
