@@ -174,9 +174,9 @@ void Delivery::on_ready(Outbound& outbound) {
   line.waiting = line.has_waited = true;
   if (!line.idle) {
     line.idle = std::make_unique<uv::Timer>(loop_, [this, id = found->first] {
-      Line& idle = lines_.at(id);
-      if (!std::exchange(idle.waiting, false)) return;
-      idle.outbound->quit();
+      const auto idle = lines_.find(id);
+      if (idle == lines_.end() || !std::exchange(idle->second.waiting, false)) return;
+      idle->second.outbound->quit();
     });
   }
   line.idle->set(loop_.now() + line.next_hop->policy.idle_timeout);
@@ -261,6 +261,7 @@ void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
 void Delivery::end(Lines::iterator line) {
   queue_.connection_closed(line->second.destination);
   if (line->second.outbound) line_ids_.erase(line->second.outbound.get());
+  if (line->second.idle) line->second.idle->set(std::nullopt);
   // Not destroyed here: this may be its own call.
   loop_.post([dead = std::shared_ptr(std::move(line->second.outbound)), timer = std::shared_ptr(std::move(line->second.idle))] {});
   lines_.erase(line);

@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -24,8 +26,11 @@ class KeptLog final : public Log {
  public:
   bool enabled(LogLevel) const override { return true; }
   void write(LogLevel, std::string_view line) override {
-    const std::lock_guard lock(mutex_);
-    text_ += std::string(line) + "\n";
+    {
+      const std::lock_guard lock(mutex_);
+      text_ += std::string(line) + "\n";
+    }
+    if (on_line) on_line(line);
   }
   std::string text() {
     const std::lock_guard lock(mutex_);
@@ -37,6 +42,7 @@ class KeptLog final : public Log {
     for (std::size_t at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++found;
     return found;
   }
+  std::function<void(std::string_view)> on_line;  // in the thread that writes; set before there is one
 
  private:
   std::mutex mutex_;
@@ -82,7 +88,8 @@ std::string talk(std::uint16_t port, const std::string& session) {
 /// A relay in a directory of its own, until SIGTERM; `more` ends its policy.
 class RunningRelay {
  public:
-  explicit RunningRelay(const std::string& more) {
+  explicit RunningRelay(const std::string& more, std::function<void(std::string_view)> on_line = {}) {
+    log.on_line = std::move(on_line);
     fs::create_directories(directory_);
     config::Loaded loaded = config::load_text(
         "test.conf", "hostname relay.example.org\nspool rocksdb " + (directory_ / "spool").string() + " { free-space 1MiB }\ncontrol-socket " +
@@ -130,11 +137,14 @@ class OddHop {
     thread_.join();
     ::close(listener_);
   }
+  /// FIN on the connection that it serves.
+  void close() { ::shutdown(serves_.load(), SHUT_WR); }
   const std::uint16_t port = free_port();
 
  private:
   static void say(int socket, std::string_view text) { ::send(socket, text.data(), text.size(), MSG_NOSIGNAL); }
   void serve(int socket) {
+    serves_ = socket;
     say(socket, "220 next.example\r\n");
     bool data = false;
     std::string in;
@@ -153,6 +163,7 @@ class OddHop {
   }
 
   std::string odd_;
+  std::atomic<int> serves_ = -1;
   const int listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
   std::thread thread_;
 };
@@ -170,6 +181,44 @@ TEST(Relay, goes_on_when_a_message_finds_its_connection_out_of_step) {
   }
   EXPECT_EQ(relay.log.count("event=again-at-once"), 1u);
   EXPECT_EQ(relay.log.count("event=deferred"), 0u);
+}
+
+// Time-outs come before what was read, and what an ended connection leaves behind goes after both.
+TEST(Relay, goes_on_when_a_next_hop_closes_just_as_the_idle_time_out_comes) {
+  OddHop hop("");
+  std::array<int, 2> clients{};
+  std::atomic<int> rejected = 0;
+  constexpr std::string_view kRefused = "RCPT TO:<b@elsewhere.example>\r\n";
+  RunningRelay relay("loops 1\nnext-hop a { host 127.0.0.1:" + std::to_string(hop.port) + "; tls off; idle-timeout 400ms }\n" +
+                         "domains ours example.net\nrelay from network local to domains ours via a\n",
+                     [&](std::string_view line) {
+                       if (line.find("event=reject") == std::string_view::npos) return;
+                       if (++rejected == 1) {  // the loop finds both of these at once, in this order
+                         ::send(clients[1], kRefused.data(), kRefused.size(), MSG_NOSIGNAL);
+                         std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                         hop.close();
+                         std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                       } else {
+                         std::this_thread::sleep_for(std::chrono::milliseconds(500));
+                       }
+                     });
+  for (int& client : clients) {
+    client = ::socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in address = loopback(relay.port);
+    ASSERT_EQ(::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    char block[4096];
+    for (const std::string_view said : {"", "EHLO c\r\n", "MAIL FROM:<a@example.org>\r\n"}) {
+      ::send(client, said.data(), said.size(), MSG_NOSIGNAL);
+      ASSERT_GT(::recv(client, block, sizeof block, 0), 0);
+    }
+  }
+  talk(relay.port, kSession);
+  relay.wait_for("event=delivered");
+  ::send(clients[0], kRefused.data(), kRefused.size(), MSG_NOSIGNAL);
+  relay.wait_for("event=reject", 2);
+  talk(relay.port, kSession);
+  relay.wait_for("event=delivered", 2);
+  for (const int client : clients) ::close(client);
 }
 
 TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_good_order) {
