@@ -228,6 +228,7 @@ TEST_P(NextHopMisbehaves, and_the_words_and_the_record_tell_what_happened) {
       {Stage::message, {"", Then::silence},
        "4.4.2 timed out while waiting for the reply to the end of mail data", Ending::unanswered, Effect::rolled_back},
       {Stage::message, {"250 2.0.0 stored\r\n", Then::close_notify}, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::none},
+      {Stage::message, {"250 2.0.0 stored\r\n421 4.3.2 bye\r\n"}, "2.0.0  | 250 2.0.0 stored", Ending::mutual, Effect::none},
       {Stage::message, {"250 2.0.0 stored\r\n", Then::fin}, "2.0.0  | 250 2.0.0 stored", Ending::fin, Effect::after_quit},
       {Stage::message, {"250 2.0.0 stored\r\n", Then::rst}, "2.0.0  | 250 2.0.0 stored", Ending::rst, Effect::after_quit},
       {Stage::quit, {"", Then::silence}, "2.0.0  | 250 2.0.0 stored", Ending::unanswered, Effect::after_quit},

@@ -13,6 +13,11 @@ bool is_delivered(const Finished& finished) {
   return std::any_of(finished.outcomes.begin(), finished.outcomes.end(),
                      [](const Outcome& outcome) { return outcome.fate == Fate::delivered; });
 }
+
+bool is_final(const Finished& finished) {
+  return std::none_of(finished.outcomes.begin(), finished.outcomes.end(),
+                      [](const Outcome& outcome) { return outcome.fate == Fate::deferred; });
+}
 }  // namespace
 
 ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
@@ -230,7 +235,8 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     }
     if (const auto* wants = std::get_if<WantsMailData>(&action)) return *wants;
     if (auto* finished = std::get_if<Finished>(&action)) {
-      if (session_->ready()) in_message_ = false;  // else the end of its session has cut it short
+      // Else the end of its session has cut it short; one that came behind the last reply has not (R15).
+      if (session_->ready() || is_final(*finished)) in_message_ = false;
       delivered_ += is_delivered(*finished);
       return std::move(*finished);
     }
