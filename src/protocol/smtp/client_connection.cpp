@@ -63,6 +63,7 @@ bool ClientConnection::received_close_notify() const {
 void ClientConnection::receive(Octets octets, Instant now) {
   if (course_ == Course::ending || octets.empty()) return;
   octets_in_ += octets.size();
+  if (is_broken()) return;  // R4: S is still to go, and whatever comes until then is nothing to anybody
   if (received_close_notify()) {
     break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
   } else if (course_ == Course::starting_tls) {
@@ -91,7 +92,7 @@ void ClientConnection::receive_reset(Instant now) {
 
 /// True when a record's plaintext was given to the session, which shall work on it before anything behind it is read.
 bool ClientConnection::work_on_channel(Instant now) {
-  while (channel_ && course_ != Course::ending && !received_close_notify()) {
+  while (channel_ && course_ != Course::ending && !received_close_notify() && !is_broken()) {
     std::string plaintext;
     switch (channel_->step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;
@@ -143,7 +144,7 @@ void ClientConnection::close_layer(Instant now) {
 }
 
 void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now) {
-  if (course_ == Course::ending) return;
+  if (course_ == Course::ending || is_broken()) return;
   const bool handshaking = std::holds_alternative<tls::Handshaking>(state_);
   note(event);
   const auto* broken = std::get_if<tls::Broken>(&state_);
@@ -158,7 +159,7 @@ void ClientConnection::break_layer(tls::Event event, std::string detail, Instant
   end_session(channel_ ? "TLS ended without close_notify" : detail);
   detail_ = std::move(detail);
   if (broken != nullptr && broken->ending == tls::Ending::injected) {
-    close_layer(now);
+    if (course_ != Course::closing) close_layer(now);
     return;
   }
   tls::Ending ending = broken != nullptr ? broken->ending : tls::Ending::fin;

@@ -72,6 +72,7 @@ class ClientConnection {
   void encrypt();
   void note(tls::Event event) { state_ = tls::on(state_, event); }
   bool received_close_notify() const;
+  bool is_broken() const { return std::holds_alternative<tls::Broken>(state_); }
 
   enum class Course : std::uint8_t {
     going_on,
