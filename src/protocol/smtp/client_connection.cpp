@@ -86,8 +86,15 @@ void ClientConnection::receive_eof(Instant now) {
 
 void ClientConnection::receive_reset(Instant now) {
   break_layer(tls::Event::rst, "the next hop reset the connection", now);
+  end_at_once(now);
+}
+
+/// Nothing more can be written, not even the S that a layer which was injected into still has to go.
+void ClientConnection::end_at_once(Instant now) {
+  if (course_ == Course::closing) finish_layer(tls::Ending::injected, now);
   course_ = Course::ending;
   channel_.reset();
+  layer_deadline_.reset();
 }
 
 /// True when a record's plaintext was given to the session, which shall work on it before anything behind it is read.
@@ -327,10 +334,7 @@ Deadline ClientConnection::deadline() const {
 void ClientConnection::expire(Instant now) {
   if (layer_deadline_ && *layer_deadline_ <= now) {
     break_layer(tls::Event::timeout, "", now);
-    if (course_ == Course::closing) finish_layer(tls::Ending::injected, now);
-    course_ = Course::ending;
-    channel_.reset();
-    layer_deadline_.reset();
+    end_at_once(now);
   } else if (session_ && course_ == Course::going_on) {
     session_->expire(now);
   }

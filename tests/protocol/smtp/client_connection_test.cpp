@@ -103,5 +103,16 @@ TEST_F(ClientConnectionTest, R4_octets_that_come_later_than_R_put_nothing_off_ei
   EXPECT_EQ(ends[0].ending, tls::Ending::injected);
 }
 
+TEST_F(ClientConnectionTest, R4_a_reset_behind_octets_behind_R_leaves_the_record_of_the_layer) {
+  hear(FakeChannel::close_notify() + "x");
+  connection->receive_reset(now);
+  work();
+  EXPECT_TRUE(is_closed());
+  EXPECT_EQ(connection->deadline(), std::nullopt);
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0].ending, tls::Ending::injected);
+  EXPECT_EQ(ends[0].detail, "octets behind close_notify");
+}
+
 }  // namespace
 }  // namespace adieu::test

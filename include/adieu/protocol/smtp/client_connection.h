@@ -68,6 +68,7 @@ class ClientConnection {
   void break_layer(tls::Event event, std::string detail, Instant now);
   void close_layer(Instant now);
   void finish_layer(tls::Ending ending, Instant now);
+  void end_at_once(Instant now);
   void end_session(std::string_view why);
   void encrypt();
   void note(tls::Event event) { state_ = tls::on(state_, event); }
