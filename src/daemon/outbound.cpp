@@ -234,8 +234,7 @@ void Outbound::supply(std::size_t octets) {
                                                            .field("error", part ? "mail data is shorter than its record says"
                                                                                 : part.error().message)
                                                            .field("hint", "the delivery is tried again; check the spool's disk"));
-                  // Only an end without the final dot leaves the next hop with nothing.
-                  outbound.connection_->receive_reset(outbound.loop_.now());
+                  outbound.connection_->abandon("the mail data could not be read");
                 } else {
                   outbound.supplied_ += part->size();
                   outbound.connection_->supply(*part, outbound.supplied_ == size);

@@ -355,6 +355,36 @@ TEST_P(NextHopMisbehaves, R16_a_connection_that_waits_for_a_message_answers_clos
   }
 }
 
+TEST_P(NextHopMisbehaves, R7_R16_mail_data_that_cannot_be_read_costs_the_message_its_attempt_and_the_layer_ends_in_order) {
+  for (const bool chunking : {false, true}) {
+    NextHop hop(GetParam());
+    hop.chunking = chunking;
+    Attempt attempt(hop, GetParam());
+    attempt.loses_mail_data = true;
+    attempt.run();
+    EXPECT_EQ(attempt.why(), "4.4.2 the disk is gone while sending mail data");
+    EXPECT_EQ(attempt.told.at(0).at(0).fate, Fate::deferred);
+    EXPECT_FALSE(attempt.told.at(0).at(0).may_have_arrived);
+    EXPECT_TRUE(hop.taken.empty());
+    EXPECT_TRUE(hop.heard_close_notify);
+    EXPECT_TRUE(attempt.closed);
+    EXPECT_EQ(attempt.now, Instant{});
+    ASSERT_EQ(attempt.ends.size(), 1u);
+    EXPECT_EQ(attempt.ends[0].ending, Ending::mutual);
+    EXPECT_EQ(attempt.ends[0].effect, Effect::rolled_back);
+  }
+}
+
+TEST_P(NextHopMisbehaves, a_connection_in_plaintext_ends_where_mail_data_cannot_be_read) {
+  NextHop hop(GetParam());
+  Attempt attempt(hop, GetParam(), ClientStartTls::never);
+  attempt.loses_mail_data = true;
+  attempt.run();
+  EXPECT_EQ(attempt.why(), "4.4.2 the disk is gone while sending mail data");
+  EXPECT_TRUE(hop.taken.empty());
+  EXPECT_TRUE(attempt.closed);
+}
+
 TEST_P(NextHopMisbehaves, R16_a_message_that_meets_a_connection_which_has_begun_to_end_is_not_sent) {
   for (const bool said_421 : {true, false}) {
     NextHop hop(GetParam());

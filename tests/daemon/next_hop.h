@@ -257,7 +257,12 @@ class Attempt {
           connection->send(message(), now);
         }
       } else if (std::holds_alternative<smtp::WantsMailData>(action)) {
-        connection->supply(kMailData, true);
+        if (loses_mail_data) {
+          connection->supply(kMailData.substr(0, 5), false);
+          connection->abandon("the disk is gone");
+        } else {
+          connection->supply(kMailData, true);
+        }
       } else if (auto* finished = std::get_if<smtp::Finished>(&action)) {
         told.push_back(std::move(finished->outcomes));
       } else if (auto* end = std::get_if<smtp::ClientClosed>(&action)) {
@@ -301,6 +306,7 @@ class Attempt {
   std::size_t segment = ~std::size_t{0};   // octets that arrive at once
   std::size_t room = ~std::size_t{0};      // octets of the client that are taken at once
   bool waits = false;                      // for another message, when all are sent
+  bool loses_mail_data = false;            // all but its beginning
   std::function<void()> between;           // whenever the next hop has heard the client
 
   int sent = 0;

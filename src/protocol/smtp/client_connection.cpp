@@ -294,6 +294,10 @@ void ClientConnection::supply(Octets mail_data, bool last) {
   if (session_) session_->supply(mail_data, last);
 }
 
+void ClientConnection::abandon(std::string_view why) {
+  if (session_) session_->end_of_layer(why);
+}
+
 void ClientConnection::quit(Instant now) {
   if (!session_) return;
   quit_sent_ = true;

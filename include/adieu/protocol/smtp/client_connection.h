@@ -49,6 +49,8 @@ class ClientConnection {
   /// finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
+  /// After WantsMailData: there is no more of it. Only an end without the final dot leaves the next hop with nothing; a layer ends in order.
+  void abandon(std::string_view why);
   void quit(Instant now);
 
   Octets output() const;
