@@ -44,5 +44,7 @@ struct ClientExchange {
 Outcome outcome_of(const Reply& reply);
 /// Deferred by our own judgement; no reply.
 Outcome deferred(EnhancedStatus status, std::string detail);
+/// The same, of a reply that does not fit.
+Outcome deferred(EnhancedStatus status, std::string detail, const Reply& reply);
 
 }  // namespace adieu::smtp

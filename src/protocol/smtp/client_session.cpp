@@ -104,10 +104,8 @@ void ClientSession::Impl::receive(const Reply& reply) {
   if (exchange.awaited.empty()) {
     // A server that shuts down says 421 unasked (RFC 5321 section 3.8); all else is out of step or injected. Neither may
     // ever be taken for the reply to a later command.
-    Outcome unasked = deferred({4, 5, 0}, "a reply came unasked: " + std::to_string(reply.code));
-    if (reply.code == 421) unasked = outcome_of(reply);
-    unasked.reply = reply;
-    return end(std::move(unasked));
+    if (reply.code == 421) return end(outcome_of(reply));
+    return end(deferred({4, 5, 0}, "a reply came unasked: " + std::to_string(reply.code), reply));
   }
   const Awaited awaited = exchange.awaited.front();
   exchange.awaited.pop_front();
@@ -181,9 +179,7 @@ void ClientSession::Impl::receive_in_transaction(Awaited awaited, const Reply& r
   if (reply.code == 421) {
     end(outcome_of(reply));
   } else if (!in_step) {
-    Outcome odd = deferred({4, 5, 0}, std::to_string(reply.code) + " makes no sense as " + std::string(name(awaited)));
-    odd.reply = reply;
-    end(std::move(odd));
+    end(deferred({4, 5, 0}, std::to_string(reply.code) + " makes no sense as " + std::string(name(awaited)), reply));
   } else if (transaction.over(exchange)) {
     finish_transaction();
   }

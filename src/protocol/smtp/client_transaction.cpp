@@ -13,12 +13,14 @@ namespace {
 bool means_too_many_recipients(const Reply& reply) {
   return reply.code == 552 && (reply.status.none() || reply.status == EnhancedStatus{5, 5, 3});
 }
+
+Reply shortened(const Reply& reply) { return {reply.code, reply.status, reply.text.substr(0, kReplyText)}; }
 }  // namespace
 
 Outcome outcome_of(const Reply& reply) {
   Outcome outcome;
   outcome.fate = reply.positive() ? Fate::delivered : reply.permanent() ? Fate::failed : Fate::deferred;
-  outcome.reply = reply;
+  outcome.reply = shortened(reply);
   outcome.status = reply.status;
   if (outcome.status.none()) outcome.status.class_ = reply.intermediate() ? 4 : static_cast<std::uint16_t>(reply.code / 100);
   return outcome;
@@ -28,6 +30,12 @@ Outcome deferred(EnhancedStatus status, std::string detail) {
   Outcome outcome;
   outcome.status = status;
   outcome.detail = std::move(detail);
+  return outcome;
+}
+
+Outcome deferred(EnhancedStatus status, std::string detail, const Reply& reply) {
+  Outcome outcome = deferred(status, std::move(detail));
+  outcome.reply = shortened(reply);
   return outcome;
 }
 

@@ -404,5 +404,32 @@ TEST(ClientTransaction, a_transport_that_takes_no_mail_data_times_out) {
   EXPECT_FALSE(talk.outcomes.at(0).may_have_arrived);
 }
 
+TEST(ClientTransaction, a_long_reply_is_not_kept_whole_for_every_recipient) {
+  const auto roomy = [](ClientProfile& profile) {
+    profile.reply_line = 2048;
+    profile.reply_lines = 200;
+  };
+  std::string lines;
+  for (int i = 0; i < 199; ++i) lines += "550-5.7.1 " + std::string(2000, 'x') + "\r\n";
+  struct Case {
+    std::string replies;
+    Fate fate;
+  };
+  for (const Case& each : {Case{lines + "550 5.7.1 no\r\n503 5.5.1 no\r\n503 5.5.1 no\r\n503 5.5.1 no\r\n", Fate::failed},
+                           Case{"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n" + lines + "550 5.7.1 no\r\n", Fate::deferred}}) {
+    Talk talk(kWhole, Talk::kSecure, roomy);
+    talk.greet({"PIPELINING"});
+    talk.holds_mail_data = true;
+    talk.send({"b", "c"});
+    talk.hear(each.replies);
+    ASSERT_EQ(talk.outcomes.size(), 2u);
+    for (const Outcome& outcome : talk.outcomes) {
+      EXPECT_EQ(outcome.fate, each.fate);
+      EXPECT_EQ(outcome.reply.text.size(), kReplyText);
+      EXPECT_EQ(outcome.reply.line(), "550 5.7.1 " + std::string(512, 'x') + "...");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace adieu::test
