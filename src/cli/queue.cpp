@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "adieu/base/bytes.h"
 #include "cli/commands.h"
 #include "daemon/control.h"
 
@@ -11,11 +12,14 @@ namespace {
 
 using nlohmann::json;
 
+/// For a terminal, which obeys control characters: names in DNS and what next hops say may hold any.
+std::string shown(const std::string& text) { return printable(text, 2048); }
+
 void print_message(const json& message, bool whole) {
-  const auto text = [&](const char* field) { return message.value(field, std::string()); };
+  const auto text = [&](const char* field) { return shown(message.value(field, std::string())); };
   std::cout << text("queue-id") << "  " << text("arrived") << "  " << message.value("size", 0) << "  <" << text("from") << ">\n";
   for (const json& recipient : message.value("recipients", json::array())) {
-    std::cout << "    <" << recipient.get<std::string>() << ">\n";
+    std::cout << "    <" << shown(recipient.get<std::string>()) << ">\n";
   }
   std::cout << "    to " << text("destination") << ", " << message.value("attempts", 0) << " attempts, next " << text("next-attempt") << '\n';
   if (!text("reason").empty()) std::cout << "    " << text("reason") << '\n';

@@ -14,9 +14,11 @@ backup    MX 10 dead
 backup    MX 20 self
 backup    MX 30 live
 named     MX 10 relay.example.org.
+red       MX 10 \\027[31mred
 dead      A 127.0.0.9
 live      A 127.0.0.2
 self      A 127.0.0.3
+\\027[31mred A 127.0.0.9
 six-host  AAAA ::1
 """
 
@@ -85,4 +87,13 @@ def test_no_name_server(directory, children):
     assert "dsn=4.4.3" in line, line
 
 
-run([test_delivered, test_failed, test_backup, test_no_name_server])
+def test_names(directory, children):
+    """a name in DNS that is a terminal's escape sequence is none in what `adieu queue` prints"""
+    relay, _, _ = everything(directory, children)
+    send(relay, "b@red.example.net")
+    attempt(relay, "deferred", "b@red.example.net")
+    listed = wait_until("the queue", lambda: relay.queue("list").stdout)
+    assert "connect to \\x1b[31mred.example.net[127.0.0.9]" in listed and "\x1b" not in listed, listed
+
+
+run([test_delivered, test_failed, test_backup, test_no_name_server, test_names])
