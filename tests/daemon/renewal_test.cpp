@@ -66,6 +66,7 @@ class Renewal {
   std::string in_plaintext;                     // what the client has said in the clear
   Instant now{};
   bool closed = false;
+  bool cut = false;                             // nothing more comes to the client but FIN
 
  private:
   static constexpr std::string_view kMailData = "Subject: x\r\n\r\nbody\r\n";
@@ -79,9 +80,10 @@ class Renewal {
     }
     std::string in = server.sent.substr(taken_);
     taken_ = server.sent.size();
+    if (cut) in.clear();
     if (attacker) attacker(in);
     if (!in.empty()) client_->receive(in, now);
-    if (server.closed && in.empty() && !eof_) {
+    if ((server.closed || cut) && in.empty() && !eof_) {
       eof_ = true;
       client_->receive_eof(now);
       return true;
@@ -183,6 +185,47 @@ TEST_P(Renewed, R17_a_next_hop_that_never_answers_our_close_notify_is_not_waited
   EXPECT_EQ(renewal.now, Instant{} + renewal.profile.close_notify_timeout);
   EXPECT_EQ(renewal.ends.back().ending, tls::Ending::unanswered);
   EXPECT_EQ(renewal.outcomes.back().fate, smtp::Fate::deferred);
+}
+
+TEST_P(Renewed, R17_whatever_goes_wrong_between_two_layers_the_message_waits_and_nothing_of_it_is_said) {
+  struct Wrong {
+    std::string_view reply;    // how the server's begins, in the clear between two layers
+    std::string instead;
+    bool then_fin;
+    std::string_view words;
+  };
+  for (const Wrong& wrong : {
+           Wrong{"250-", "421 4.3.2 bye\r\n", false, ""},
+           Wrong{"250-", "450 4.3.2 later\r\n", false, "refused in the reply to EHLO"},
+           Wrong{"250-", "554 5.7.1 never\r\n", false, "TLS is required, and STARTTLS was not offered"},
+           Wrong{"250-", "", true, "the next hop closed the connection while waiting for the reply to EHLO"},
+           Wrong{"250-", "250-relay.example.org\r\n250 STARTTLS", true, "the next hop closed the connection while waiting for the reply to EHLO"},
+           Wrong{"250-", "250-relay.example.org\r\n250 STARTTLS\r\n250 ok\r\n", false, "octets came before their command went"},
+           Wrong{"220 ", "454 4.7.0 no\r\n", false, "TLS is required, and STARTTLS was refused"},
+           Wrong{"220 ", "220 go\r\n250 ok\r\n", false, "octets behind the reply to STARTTLS"},
+           Wrong{"220 ", "", true, "the next hop closed the connection while waiting for the reply to STARTTLS"},
+           Wrong{"220 ", "220 go\r\n", true, "TLS handshake failed: "},
+       }) {
+    SCOPED_TRACE(wrong.instead + (wrong.then_fin ? "FIN" : ""));
+    Renewal renewal(GetParam());
+    bool done = false;
+    renewal.attacker = [&](std::string& octets) {
+      if (done || renewal.server.secure_ends().empty() || !octets.starts_with(wrong.reply)) return;
+      done = true;
+      octets = wrong.instead;
+      renewal.cut = wrong.then_fin;
+    };
+    EXPECT_EQ(renewal.send(4), 2);
+    EXPECT_TRUE(done);
+    EXPECT_TRUE(renewal.closed);
+    ASSERT_EQ(renewal.outcomes.size(), 3u);
+    EXPECT_EQ(renewal.outcomes.back().fate, smtp::Fate::deferred);
+    EXPECT_FALSE(renewal.outcomes.back().may_have_arrived);
+    EXPECT_EQ(renewal.outcomes.back().detail.substr(0, wrong.words.size()), wrong.words);
+    EXPECT_EQ(renewal.in_plaintext.find("MAIL"), std::string::npos);
+    EXPECT_EQ(renewal.server.ledger.committed.size(), 2u);
+    EXPECT_EQ(renewal.ends.front().ending, tls::Ending::mutual);
+  }
 }
 
 }  // namespace
