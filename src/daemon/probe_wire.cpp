@@ -96,14 +96,15 @@ void ProbeWire::send(Octets octets) {
   }
 }
 
-Heard ProbeWire::hear() {
+Heard ProbeWire::hear(Duration at_most) {
   const Instant began = this_moment();
+  const Instant deadline = began + std::min(at_most, target_.timeout);
   for (;;) {
     if (auto heard = next()) {
       heard->after = this_moment() - began;
       return *heard;
     }
-    if (!wait_for(socket_, false, began + target_.timeout)) return {Event::timeout, {}, {}, this_moment() - began};
+    if (!wait_for(socket_, false, deadline)) return {Event::timeout, {}, {}, this_moment() - began};
     read();
   }
 }

@@ -33,7 +33,7 @@ class ProbeWire final : public probe::Wire {
   ProbeWire& operator=(const ProbeWire&) = delete;
 
   void say(Octets octets) override;
-  probe::Heard hear() override;
+  probe::Heard hear(Duration at_most) override;
   probe::Heard begin_tls(probe::Versions versions) override;
   void close_tls(Octets behind) override;
   void read_in_the_clear() override { read_clear({}); }

@@ -6,6 +6,8 @@ namespace adieu::probe {
 namespace {
 
 constexpr std::string_view kInjected = "NOOP\r\n";
+/// How long a server may take from its close_notify to the end of the connection, before it is held to wait for ours.
+constexpr Duration kEndBehindCloseNotify = std::chrono::seconds(1);
 
 /// The server has ended the connection, or says that it will, or takes what comes in the clear for broken TLS.
 bool is_over(const Heard& heard) {
@@ -42,7 +44,7 @@ std::string outcome_of_injection(const Heard& heard) {
 }  // namespace
 
 /// After QUIT the server is to end both, in order (RFC 5321 section 4.1.1.10, RFC 8446 section 6.1). Only where it waits for our close_notify is
-/// that sent first, so that an RST is of its own making.
+/// that sent first: a server that ends with our close_notify unread ends by RST, so an RST behind it proves nothing against the server.
 void Prober::ask_quit(Wire& wire, std::string_view tls) {
   Heard heard;
   const auto reply = command(wire, "QUIT\r\n", heard);
@@ -54,14 +56,19 @@ void Prober::ask_quit(Wire& wire, std::string_view tls) {
   }
   if (heard.event == Event::close_notify) {
     found(Question::quit_close_notify, Verdict::good, waits ? "answers ours" : "sent", {}, tls, heard.after);
-    if (!waits) wire.close_tls();
-    heard = wire.hear();
+    heard = waits ? wire.hear() : wire.hear(kEndBehindCloseNotify);
+    if (!waits && heard.event == Event::timeout) {
+      waits = true;
+      wire.close_tls();
+      heard = wire.hear();
+    }
   } else {
     found(Question::quit_close_notify, Verdict::weak, "none", words(heard), tls);
   }
   const bool fin = heard.event == Event::fin;
-  found(Question::quit_end, fin ? Verdict::good : Verdict::weak, fin ? "FIN" : heard.event == Event::reset ? "RST" : "left open",
-        fin && waits ? "only after our close_notify" : fin || heard.event == Event::reset ? "" : words(heard), tls);
+  const bool reset = heard.event == Event::reset;
+  found(Question::quit_end, fin ? Verdict::good : reset && waits ? Verdict::note : Verdict::weak, fin ? "FIN" : reset ? "RST" : "left open",
+        !fin && !reset ? words(heard) : waits ? "only after our close_notify" : "", tls);
 }
 
 void Prober::ask_closure(Versions versions) {

@@ -1,6 +1,8 @@
-// A server in memory, good but for the faults that a test gives it, behind the port probe::Wire: it answers at once or never.
+// A server in memory, good but for the faults that a test gives it, behind the port probe::Wire, with a clock of its own: it answers at once,
+// after a time that a test gives it, or never.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -39,12 +41,19 @@ struct Server {
   Behind behind_starttls = Behind::drops;
   enum class Quit { well, no_close_notify, reset, waits, stays };
   Quit on_quit = Quit::well;
+  Event end_after_quit = Event::fin;          // of Quit::well and Quit::waits
+  bool resets_what_it_does_not_read = false;  // a close_notify that comes between its own and its end
+  // How long it takes.
+  Duration close_notify_after{3};  // from ours to its own
+  Duration quit_after{2};          // from its 221 to its close_notify
+  Duration end_after{0};           // from there to the end of the connection
 
   // What was done to it.
   std::vector<std::string> lines = {};  // every command and line of mail data
   std::string in_the_clear = {};        // octets said outside TLS
   int connections = 0;
   int left_without_quit = 0;
+  Instant now{};
 };
 
 class ModelWire final : public Wire {
@@ -67,10 +76,19 @@ class ModelWire final : public Wire {
       take(line, octets);
     }
   }
-  Heard hear() override {
-    if (coming_.empty()) return {end_.value_or(Event::timeout), {}, {}, {}};
-    const Heard heard = coming_.front();
-    coming_.pop_front();
+  Heard hear(Duration at_most) override {
+    const Instant began = server_.now;
+    const Instant deadline = began + std::min(at_most, kTimeout);
+    Heard heard{end_.value_or(Event::timeout), {}, {}, {}};
+    Instant when = end_ ? end_at_ : Instant::max();
+    if (!coming_.empty()) {
+      heard = coming_.front().heard;
+      when = coming_.front().when;
+    }
+    server_.now = std::clamp(when, began, deadline);
+    if (when > deadline) heard = {Event::timeout, {}, {}, {}};
+    if (when <= deadline && !coming_.empty()) coming_.pop_front();
+    heard.after = server_.now - began;
     return heard;
   }
   Heard begin_tls(Versions versions) override {
@@ -98,25 +116,32 @@ class ModelWire final : public Wire {
     if (!writes_tls_) return;
     writes_tls_ = false;
     server_.in_the_clear += behind;
-    if (end_) return;
+    if (end_) {
+      if (server_.resets_what_it_does_not_read && server_.now < end_at_) end_ = Event::reset;
+      return;
+    }
     const bool answers = server_.on_close == Server::Close::answers;
     switch (server_.on_close) {
-      case Server::Close::answers: coming_.push_back({Event::close_notify, {}, {}, Duration(3)}); break;
+      case Server::Close::answers: comes(Event::close_notify, server_.close_notify_after); break;
       case Server::Close::fin: end_ = Event::fin; break;
       case Server::Close::reset: end_ = Event::reset; break;
       case Server::Close::alert: end_ = Event::alert; break;
       case Server::Close::silent: deaf_ = true; break;
       case Server::Close::clear: break;
     }
-    if (answers && (quit_ || !(server_.returns_to_plaintext || server_.carries_out_behind_close || server_.keeps_data))) end_ = Event::fin;
+    if (answers && quit_) {
+      ends(server_.end_after_quit, server_.close_notify_after + server_.end_after);
+    } else if (answers && !(server_.returns_to_plaintext || server_.carries_out_behind_close || server_.keeps_data)) {
+      ends(Event::fin, server_.close_notify_after);
+    }
     if (!server_.keeps_transaction) transaction_ = false;
     if (!server_.keeps_hello) hello_ = false;
     if (!server_.keeps_data) data_ = false;
     if (!behind.empty() && server_.carries_out_behind_close) {
-      if (server_.on_close == Server::Close::clear) coming_.push_back({Event::clear, {}, {}, {}});
+      if (server_.on_close == Server::Close::clear) comes(Event::clear);
       reply(250, "ok");
     } else if (!behind.empty() && answers) {
-      end_ = Event::fin;
+      ends(Event::fin, server_.close_notify_after);
     }
   }
   void read_in_the_clear() override { reads_tls_ = false; }
@@ -126,7 +151,17 @@ class ModelWire final : public Wire {
  private:
   static std::string_view label(Versions versions) { return versions == Versions::tls12 ? "TLS1.2" : "TLS1.3"; }
 
-  void reply(std::uint16_t code, std::string text) { coming_.push_back({Event::reply, {code, {}, std::move(text)}, {}, {}}); }
+  struct Coming {
+    Instant when;
+    Heard heard;
+  };
+
+  void comes(Event event, Duration after = {}) { coming_.push_back({server_.now + after, {event, {}, {}, {}}}); }
+  void ends(Event event, Duration after) {
+    end_ = event;
+    end_at_ = server_.now + after;
+  }
+  void reply(std::uint16_t code, std::string text) { coming_.push_back({server_.now, {Event::reply, {code, {}, std::move(text)}, {}, {}}}); }
   void greet() { reply(220, "mx.example.org"); }
 
   void take(const std::string& line, Octets& rest) {
@@ -192,8 +227,8 @@ class ModelWire final : public Wire {
     }
     switch (server_.on_quit) {
       case Server::Quit::well:
-        coming_.push_back({Event::close_notify, {}, {}, Duration(2)});
-        end_ = Event::fin;
+        comes(Event::close_notify, server_.quit_after);
+        ends(server_.end_after_quit, server_.quit_after + server_.end_after);
         break;
       case Server::Quit::no_close_notify: end_ = Event::fin; break;
       case Server::Quit::reset: end_ = Event::reset; break;
@@ -203,8 +238,11 @@ class ModelWire final : public Wire {
   }
 
   Server& server_;
-  std::deque<Heard> coming_;
+  static constexpr Duration kTimeout = std::chrono::seconds(10);
+
+  std::deque<Coming> coming_;
   std::optional<Event> end_;  // once all of `coming_` is heard
+  Instant end_at_{};
   bool writes_tls_ = false;
   bool reads_tls_ = false;
   bool hello_ = false;

@@ -32,6 +32,14 @@ struct Found {
   }
   std::vector<std::string> weak() const { return of(Verdict::weak); }
   std::vector<std::string> untested() const { return of(Verdict::untested); }
+  /// Of those that carry one.
+  std::vector<std::string> times() const {
+    std::vector<std::string> rows;
+    for (const Finding& each : all) {
+      if (each.after) rows.push_back(std::string(name(each.question)) + " " + std::string(each.tls) + " " + std::to_string(each.after->count()));
+    }
+    return rows;
+  }
   std::string answer(Question question) const {
     const auto found = std::find_if(all.begin(), all.end(), [&](const Finding& each) { return each.question == question; });
     return found == all.end() ? "never asked" : found->answer;
@@ -242,6 +250,23 @@ TEST(Probe, a_server_that_lets_the_client_close_first_is_good) {
   EXPECT_EQ(found.answer(Question::quit_close_notify), "answers ours");
 }
 
+TEST(Probe, an_rst_that_our_close_notify_provokes_is_not_held_against_the_server) {
+  Server quick{.resets_what_it_does_not_read = true, .end_after = Duration(500)};
+  const Found ended = probe(quick);
+  EXPECT_THAT(ended.weak(), IsEmpty());
+  EXPECT_EQ(ended.answer(Question::quit_end), "FIN");
+  Server slow{.resets_what_it_does_not_read = true, .end_after = Duration(5'000)};
+  const Found provoked = probe(slow);
+  EXPECT_THAT(provoked.weak(), IsEmpty());
+  EXPECT_THAT(provoked.of(Verdict::note), AllOf(Contains("quit-end TLS1.3"), Contains("quit-end TLS1.2")));
+  EXPECT_EQ(provoked.answer(Question::quit_end), "RST");
+}
+
+TEST(Probe, an_rst_behind_close_notify_that_nothing_provokes_is_weak) {
+  Server server{.end_after_quit = Event::reset};
+  EXPECT_THAT(probe(server).weak(), ElementsAre("quit-end TLS1.3", "quit-end TLS1.2"));
+}
+
 TEST(Probe, a_connection_left_open_after_quit_is_weak) {
   Server server{.on_close = Server::Close::silent, .on_quit = Server::Quit::stays};
   EXPECT_THAT(probe(server).weak(), AllOf(Contains("quit-end TLS1.3"), Contains("quit-close-notify TLS1.2")));
@@ -280,6 +305,23 @@ TEST(Probe, a_message_that_a_dot_in_the_clear_finishes_is_weak) {
     EXPECT_THAT(found.weak(), Contains("cut-message"));
     EXPECT_EQ(found.answer(Question::cut_message), "accepted by a dot in the clear");
   }
+}
+
+TEST(Probe, a_close_notify_is_told_with_the_time_it_took) {
+  Server server{.close_notify_after = Duration(40), .quit_after = Duration(70), .end_after = Duration(500)};
+  EXPECT_THAT(probe(server).times(), ElementsAre("quit-close-notify TLS1.3 70", "quit-close-notify TLS1.2 70",  //
+                                                 "close-notify TLS1.3 40", "close-notify TLS1.2 40"));
+  Server waits{.on_quit = Server::Quit::waits, .close_notify_after = Duration(40)};
+  EXPECT_THAT(probe(waits).times(), Contains("quit-close-notify TLS1.3 40"));
+}
+
+TEST(Probe, a_close_notify_that_does_not_come_has_no_time) {
+  for (const auto on_close : {Server::Close::silent, Server::Close::fin, Server::Close::clear}) {
+    Server server{.on_close = on_close, .on_quit = Server::Quit::no_close_notify};
+    EXPECT_THAT(probe(server).times(), IsEmpty());
+  }
+  Server late{.close_notify_after = Duration(60'000)};
+  EXPECT_THAT(probe(late).times(), Each(StartsWith("quit-close-notify")));
 }
 
 TEST(Probe, a_row_says_all_in_one_line) {

@@ -50,7 +50,8 @@ class Wire {
 
   /// Inside TLS from a handshake to `close_tls`, in the clear else; all in one segment where it fits.
   virtual void say(Octets octets) = 0;
-  virtual Heard hear() = 0;
+  /// Waits for `at_most`, where that is shorter than the time limit of every wait.
+  virtual Heard hear(Duration at_most = Duration::max()) = 0;
   /// established, or how it failed. `clear`: octets that came before the handshake, or instead of it; they are heard next.
   virtual Heard begin_tls(Versions versions) = 0;
   /// S, and behind it in the same segment `behind` in the clear.
