@@ -160,7 +160,9 @@ void Prober::ask_closure_injection(Versions versions) {
     heard = wire.hear();
   }
   const bool executed = is_answer_to_injected(heard);
-  found(Question::closure_injection, executed ? Verdict::weak : Verdict::good, executed ? "carried out" : outcome_of_injection(heard), words(heard), tls);
+  const Verdict otherwise = heard.event == Event::timeout ? Verdict::untested : Verdict::good;
+  found(Question::closure_injection, executed ? Verdict::weak : otherwise, executed ? "carried out" : outcome_of_injection(heard),
+        heard.event == Event::timeout ? "" : words(heard), tls);
 }
 
 void Prober::ask_starttls_injection() {

@@ -38,6 +38,10 @@ void Prober::ask_cut_message(Versions versions) {
     heard = wire.hear();
     in_the_clear = true;
   }
+  if (heard.event == Event::timeout) {
+    found(Question::cut_message, Verdict::untested, "no answer", {});
+    return;
+  }
   const bool accepted = heard.event == Event::reply && heard.reply.positive();
   found(Question::cut_message, accepted ? Verdict::weak : Verdict::good,
         !accepted ? "not accepted" : in_the_clear ? "accepted by a dot in the clear" : "accepted without its dot", words(heard));

@@ -169,6 +169,7 @@ TEST(Probe, a_server_that_never_answers_close_notify_and_stays_is_weak_in_both) 
   const Found found = probe(server);
   EXPECT_THAT(found.weak(), ElementsAre("close-notify TLS1.3", "after-closure TLS1.3", "close-notify TLS1.2", "after-closure TLS1.2"));
   EXPECT_EQ(found.answer(Question::after_closure), "silent");
+  EXPECT_THAT(found.untested(), ElementsAre("closure-injection TLS1.3", "closure-injection TLS1.2"));
 }
 
 TEST(Probe, plaintext_without_a_close_notify_of_its_own_is_weak) {
@@ -305,6 +306,13 @@ TEST(Probe, a_message_that_a_dot_in_the_clear_finishes_is_weak) {
     EXPECT_THAT(found.weak(), Contains("cut-message"));
     EXPECT_EQ(found.answer(Question::cut_message), "accepted by a dot in the clear");
   }
+}
+
+TEST(Probe, a_cut_message_that_nothing_is_said_to_is_untested) {
+  Server server{.on_close = Server::Close::silent};
+  const Found found = probe(server, "b@example.net");
+  EXPECT_THAT(found.untested(), Contains("cut-message"));
+  EXPECT_EQ(found.answer(Question::cut_message), "no answer");
 }
 
 TEST(Probe, a_close_notify_is_told_with_the_time_it_took) {
