@@ -113,25 +113,40 @@ def test_truncation(directory, children):
     assert sink.messages() == []
 
 
+SESSION = b"EHLO client.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n"
+SESSION += MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\nQUIT\r\n"
+
+
+def ends_cleanly(relay, sink):
+    """The one message came, and its session ended with both close_notify behind QUIT."""
+    assert sink.wait_for(1)[0].endswith(MESSAGE), sink.messages()
+
+    def records():
+        return [line for line in relay.closures() if "role=server" in line]
+
+    wait_until("the closure record", records)
+    assert len(records()) == 1 and "ending=mutual effect=after-quit " in records()[0] and "transactions=1 " in records()[0], records()
+
+
 def test_gnutls_cli(directory, children):
-    """gnutls-cli --starttls-proto=smtp: a clean end"""
-    relay, _sink = pair(directory, children)
+    """gnutls-cli --starttls-proto=smtp: a message and a clean end"""
+    relay, sink = pair(directory, children)
     result = subprocess.run(
         ["gnutls-cli", "--starttls-proto=smtp", "--insecure", "-p", str(relay.port), "127.0.0.1"],
-        input=b"EHLO client.example\r\nQUIT\r\n", capture_output=True, timeout=30)
+        input=SESSION, capture_output=True, timeout=30)
     assert b"221 2.0.0" in result.stdout, result.stdout + result.stderr
-    wait_until("the closure record", lambda: any("role=server" in line and "effect=after-quit" in line for line in relay.closures()))
+    ends_cleanly(relay, sink)
 
 
 def test_openssl(directory, children):
-    """openssl s_client -starttls smtp: a clean end"""
-    relay, _sink = pair(directory, children)
+    """openssl s_client -starttls smtp: a message and a clean end"""
+    relay, sink = pair(directory, children)
     process = subprocess.Popen(
         ["openssl", "s_client", "-starttls", "smtp", "-quiet", "-ign_eof", "-connect", f"127.0.0.1:{relay.port}"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    output, _ = process.communicate(b"EHLO client.example\r\nQUIT\r\n", timeout=30)
+    output, _ = process.communicate(SESSION, timeout=30)
     assert b"221 2.0.0" in output, output
-    wait_until("the closure record", lambda: any("role=server" in line and "ending=mutual" in line for line in relay.closures()))
+    ends_cleanly(relay, sink)
 
 
 def test_large(directory, children):
