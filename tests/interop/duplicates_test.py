@@ -1,16 +1,19 @@
 """R11 and R12: a message whose 250 was lost gets it again, and is delivered once; nothing else is ever suppressed."""
 import socket
+import ssl
+import struct
 import time
 
-from adieu_test_peers import Relay, Sink, run, wait_until
+from adieu_test_peers import Relay, Sink, client_context, run, wait_until
 
 BODY = b"Subject: once\r\n\r\nThis is to arrive once.\r\n"
 
 
-def speak(relay, body=BODY, to="b@example.net", sender="a@example.org", vanish=True):
-    """One message in plaintext. Reads its 250 (so that it was handed over), then vanishes, or says QUIT. Returns the queue-id in the 250."""
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as client:
-        stream = client.makefile("rb")
+def speak(relay, body=BODY, to="b@example.net", sender="a@example.org", vanish=True, address="127.0.0.1", tls=None):
+    """One message from `address`, in plaintext or by STARTTLS in this version. Reads its 250 (so that it was handed over), then vanishes (inside TLS by
+    RST), or says QUIT. Returns the queue-id in the 250."""
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=20, source_address=(address, 0)) as plain:
+        client, stream = plain, plain.makefile("rb")
 
         def expect(code):
             while True:
@@ -20,6 +23,13 @@ def speak(relay, body=BODY, to="b@example.net", sender="a@example.org", vanish=T
                     return line.decode()
 
         expect(b"220")
+        if tls:
+            for command, code in ((b"EHLO client.example", b"250"), (b"STARTTLS", b"220")):
+                client.sendall(command + b"\r\n")
+                expect(code)
+            stream.close()
+            client = client_context(tls).wrap_socket(plain, server_hostname="relay.example.org")
+            stream = client.makefile("rb")
         for command, code in ((b"EHLO client.example", b"250"), (b"MAIL FROM:<%s>" % sender.encode(), b"250"), (b"RCPT TO:<%s>" % to.encode(), b"250"), (b"DATA", b"354")):
             client.sendall(command + b"\r\n")
             expect(code)
@@ -28,6 +38,10 @@ def speak(relay, body=BODY, to="b@example.net", sender="a@example.org", vanish=T
         if not vanish:
             client.sendall(b"QUIT\r\n")
             expect(b"221")
+        elif tls:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.close()
+        client.close()
     return queue_id
 
 
@@ -39,10 +53,10 @@ def everything(directory, children, closure=""):
     return relay, sink
 
 
-def vanish(relay):
+def vanish(relay, **options):
     """A message whose client vanishes; returns once the relay has noticed."""
     before = relay.log().count("effect=ack-unconfirmed")
-    queue_id = speak(relay)
+    queue_id = speak(relay, **options)
     wait_until("the relay to notice", lambda: relay.log().count("effect=ack-unconfirmed") > before)
     return queue_id
 
@@ -83,6 +97,27 @@ def test_nothing_else(directory, children):
     confirmed = speak(relay, body=b"confirmed\r\n", vanish=False)
     assert speak(relay, body=b"confirmed\r\n", vanish=False) != confirmed
     settled(relay, sink, 6)
+
+
+def test_another_address(directory, children):
+    """R12: the same message from another address is another message"""
+    relay, sink = everything(directory, children)
+    first = vanish(relay)
+    assert speak(relay, address="127.0.0.2", vanish=False) != first
+    settled(relay, sink, 2)
+    assert speak(relay, vanish=False) == first
+    settled(relay, sink, 2)
+
+
+def test_tls(directory, children):
+    """R12: inside TLS 1.2 and 1.3, the connection cut by RST behind the 250: the same message again, inside TLS, gets that 250 and is delivered once"""
+    relay, sink = everything(directory, children)
+    for count, version in enumerate((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), 1):
+        body = BODY + version.name.encode() + b"\r\n"
+        first = vanish(relay, body=body, tls=version)
+        assert "ending=rst effect=ack-unconfirmed " in relay.closures()[-1], relay.closures()
+        assert speak(relay, body=body, tls=version, vanish=False) == first
+        settled(relay, sink, count)
 
 
 def test_window(directory, children):
@@ -127,4 +162,4 @@ def test_crash(directory, children):
     settled(relay, again, 1)
 
 
-run([test_once, test_lost_again, test_nothing_else, test_window, test_restart, test_crash])
+run([test_once, test_lost_again, test_nothing_else, test_another_address, test_tls, test_window, test_restart, test_crash])
