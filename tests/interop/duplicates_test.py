@@ -1,4 +1,5 @@
-"""R11 and R12: a message whose 250 was lost gets it again, and is delivered once; nothing else is ever suppressed."""
+"""R10 to R12: a message whose 250 was lost gets it again, and is delivered once; nothing else is ever suppressed."""
+import re
 import socket
 import ssl
 import struct
@@ -66,6 +67,74 @@ def settled(relay, sink, count):
     wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout)
     time.sleep(0.2)
     assert len(sink.messages()) == count, len(sink.messages())
+
+
+class Deaf:
+    """A client that reads no reply behind EHLO's, so that the relay keeps what the kernel does not take."""
+
+    NOOPS = 100
+    REPLIES = len(b"250 2.0.0 Ok\r\n") * NOOPS
+    LIMIT = 65_536  # of replies that wait in the relay: above it nothing is read
+
+    def __init__(self, relay):
+        self.socket = socket.socket()
+        # Small segments, a small window: the kernel takes few of the relay's octets.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", relay.port))
+        self.read_reply()
+        self.socket.sendall(b"EHLO client.example\r\n")
+        self.read_reply()
+        self.owed = 0  # octets of replies to NOOP
+
+    def read_reply(self):
+        reply = b""
+        while not re.search(rb"^[0-9]{3} .*\n\Z", reply, re.MULTILINE):
+            octets = self.socket.recv(1)
+            assert octets, reply
+            reply += octets
+
+    def queues(self):
+        """What the kernel holds, in octets: the relay's that we have not read, ours that the relay has not read."""
+        ports = self.socket.getsockname()[1], self.socket.getpeername()[1]
+        held = {}
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for row in table.readlines()[1:]:
+                local, remote, _state, queues = row.split()[1:5]
+                held[int(local[-4:], 16), int(remote[-4:], 16)] = [int(octets, 16) for octets in queues.split(":")]
+        ours, theirs = held[ports], held[ports[::-1]]
+        return theirs[0] + ours[1], ours[0] + theirs[1]
+
+    def waiting(self):
+        """Octets of replies that wait in the relay. It has read all that was said, so it has tried to write the replies to what was said before that:
+        what the kernel has not taken of those it has refused."""
+        wait_until("the relay to read", lambda: self.queues()[1] == 0)
+        return self.owed - self.REPLIES - self.queues()[0]
+
+    def say_whole_message(self):
+        """So that its 250 waits in the relay behind replies to NOOP, more of them than the kernel could find room for yet."""
+        while self.waiting() < self.LIMIT / 4:
+            self.socket.sendall(b"NOOP\r\n" * self.NOOPS)
+            self.owed += self.REPLIES
+        assert self.waiting() < self.LIMIT / 2, self.waiting()
+        self.socket.sendall(b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + BODY + b".\r\n")
+
+    def rest(self):
+        """What the kernel still had for us."""
+        octets = b""
+        while more := self.socket.recv(65_536):
+            octets += more
+        return octets
+
+
+def unsaid(directory, children):
+    """A message that is durable, and whose 250 waits in the relay."""
+    relay, sink = everything(directory, children)
+    client = Deaf(relay)
+    client.say_whole_message()
+    durable = wait_until("the message to be durable", lambda: re.search(r"event=queued queue-id=(\w+)", relay.log()))
+    return relay, sink, client, durable.group(1)
 
 
 def test_once(directory, children):
@@ -162,4 +231,29 @@ def test_crash(directory, children):
     settled(relay, again, 1)
 
 
-run([test_once, test_lost_again, test_nothing_else, test_another_address, test_tls, test_window, test_restart, test_crash])
+def test_crash_before_250(directory, children):
+    """R10, R12: kill -9 between durable and 250: the message is delivered once, and the client that sends it again gets its 250"""
+    relay, sink, client, queue_id = unsaid(directory, children)
+    relay.kill()
+    assert sink.messages() == []
+    said = client.rest()
+    assert len(said) < client.owed and b"queued as" not in said, said[-100:]
+    relay.start()
+    sink.wait_for(1)
+    assert speak(relay, vanish=False) == queue_id
+    settled(relay, sink, 1)
+
+
+def test_reset_before_250(directory, children):
+    """R10: RST between durable and 250: the message is revoked, and the client that sends it again sends another one"""
+    relay, sink, client, queue_id = unsaid(directory, children)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    wait_until("the log line", lambda: "effect=revoked" in relay.log())
+    settled(relay, sink, 0)
+    assert speak(relay, vanish=False) != queue_id
+    settled(relay, sink, 1)
+
+
+run([test_once, test_lost_again, test_nothing_else, test_another_address, test_tls, test_window, test_restart, test_crash,
+     test_crash_before_250, test_reset_before_250])
