@@ -9,6 +9,7 @@
 #include "adieu/relay/probe/probe.h"
 #include "cli/commands.h"
 #include "daemon/probe_dialer.h"
+#include "io/gnutls/credentials.h"
 #include "relay/config/values.h"
 
 namespace adieu::cli {
@@ -52,7 +53,10 @@ int probe(const ProbeCommand& command) {
   }
   if (!command.rcpt.empty()) plan.forward_path = mail::parse_mailbox(command.rcpt);
   if (!command.from.empty()) plan.reverse_path = *mail::parse_mailbox(command.from);
-  if (!command.trust.empty() && ::access(command.trust.c_str(), R_OK) != 0) return refuse("--trust: " + command.trust + " cannot be read");
+  if (!command.trust.empty()) {
+    const auto trusted = gnutls::make_client_credentials("NORMAL", true, command.trust);
+    if (!trusted) return refuse("--trust: " + trusted.error().message);
+  }
 
   int weak = 0;
   int untested = 0;

@@ -113,6 +113,7 @@ Heard ProbeWire::begin_tls(probe::Versions versions) {
   // Nothing in the clear may pass for what TLS brought (RFC 3207 section 5).
   if (!reader_.empty()) return {Event::clear, {}, {}, {}};
   auto credentials = gnutls::make_client_credentials(priority_of(versions), true, target_.trust_file);
+  // Without the system's trust store no certificate proves anything, and that is what is found.
   if (!credentials) credentials = gnutls::make_client_credentials(priority_of(versions), false);
   const auto look = [this](gnutls_session_t session) { certificate_ = gnutls::read_peer_certificate(session, target_.host); };
   channel_ = gnutls::ClientChannels(*credentials, target_.host, false, nullptr, look).make();

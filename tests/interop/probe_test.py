@@ -1,5 +1,6 @@
 """`adieu probe` against adieu, against other relays, and against servers that do one thing: what it finds, and its command line."""
 import json
+import pathlib
 import re
 import socket
 import ssl
@@ -323,10 +324,21 @@ def test_json(directory, children):
 
 
 def test_trust(directory, children):
-    """--trust: the server's chain makes its certificate good"""
+    """--trust: the server's chain makes its certificate good; a file without a usable certificate is a mistake of the command line"""
     server = serve(directory, children)
     assert found_at(server.port, status=1)["certificate", None][0] == "weak"
     assert found_at(server.port, "--trust", f"{directory}/chain.pem", status=0)["certificate", None] == ("good", "verified")
+    del server.lines[:]
+    unusable = pathlib.Path(directory) / "unusable.pem"
+    for text, reason in (("no PEM", "holds no certificate"), ("", "holds no certificate"), (None, "Error while reading file"),
+                         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ASN1 parser")):
+        if text is None:
+            unusable.unlink()
+        else:
+            unusable.write_text(text)
+        status, output, errors = probe_of("--trust", str(unusable), f"localhost:{server.port}")
+        assert status == 64 and output == "" and f"--trust: trust anchors {unusable}" in errors and reason in errors, (status, output, errors)
+    assert server.lines == []
 
 
 def test_implicit(directory, children):

@@ -131,12 +131,13 @@ Result<> Credentials::enable_tickets() {
 }
 
 Result<> Credentials::trust(const std::string& file) {
+  const std::string what = file.empty() ? "the system's trust store" : "trust anchors " + file;
   const int code = file.empty() ? gnutls_certificate_set_x509_system_trust(credentials_)
                                 : gnutls_certificate_set_x509_trust_file(credentials_, file.c_str(), GNUTLS_X509_FMT_PEM);
-  if (code < 0) return failed(file.empty() ? "the system's trust store" : "trust anchors " + file, code);
+  if (code < 0) return failed(what, code);
   if (code == 0) {
-    return failure(ErrorKind::not_found, (file.empty() ? "the system's trust store" : "trust anchors " + file) +
-                                             " holds no certificate; `tls verify` needs one (Debian: ca-certificates)");
+    const char* const hint = file.empty() ? "; `tls verify` needs one (Debian: ca-certificates)" : "";
+    return failure(ErrorKind::not_found, what + " holds no certificate" + hint);
   }
   return {};
 }
