@@ -356,4 +356,12 @@ void Delivery::shut_down(std::function<void()> on_idle) {
   if (lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
+void Delivery::cut() {
+  std::vector<Outbound*> left;
+  for (const auto& [id, line] : lines_) {
+    if (line.outbound) left.push_back(line.outbound.get());
+  }
+  for (Outbound* outbound : left) outbound->cut();
+}
+
 }  // namespace adieu::daemon

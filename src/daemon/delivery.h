@@ -49,6 +49,8 @@ class Delivery final : public Outbound::Owner {
 
   /// Begins nothing new; calls `on_idle` when no message is under way any more.
   void shut_down(std::function<void()> on_idle);
+  /// Ends the connections that are left, now.
+  void cut();
 
  private:
   /// A connection, from the moment when its addresses are looked up.

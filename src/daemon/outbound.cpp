@@ -148,6 +148,16 @@ void Outbound::quit() {
   work_later();
 }
 
+void Outbound::cut() {
+  if (!connection_) return;
+  cut_ = true;
+  connection_->abandon("the relay stops");
+  work();
+  if (!connection_) return;
+  connection_->give_up("shutdown", loop_.now());
+  work();
+}
+
 /// What the owner asked for may find the connection at its end, and the owner amidst its own.
 void Outbound::work_later() {
   if (working_) return;  // the owner's answer to on_ready
@@ -179,7 +189,10 @@ void Outbound::work() {
     } else if (auto* closed = std::get_if<smtp::ClientClosed>(&action)) {
       working_ = false;
       const smtp::ClientClosed end = std::move(*closed);
-      if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_) {
+      if (cut_) {
+        end_connection();
+        owner_.on_closed(*this, std::nullopt);  // destroys this, later
+      } else if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_) {
         end_connection();
         plaintext_only_ = true;
         try_candidate();

@@ -64,6 +64,8 @@ class Outbound {
   void start();
   void send(mail::Envelope envelope, MailSource source);
   void quit();
+  /// Close_notify as far as the kernel takes it, then the end, at once; a message under way is to be tried again.
+  void cut();
 
   /// The host it is connected to, for logs: "mx1.example.org[192.0.2.1]:25"; before that the last one that was tried.
   std::string relay() const { return candidates_[at_].text(); }
@@ -93,6 +95,7 @@ class Outbound {
   std::optional<smtp::Outcome> last_failure_;
   bool plaintext_only_ = false;         // this candidate, after its TLS failed
   bool was_ready_ = false;
+  bool cut_ = false;
   bool working_ = false;
   std::uint64_t messages_ = 0;
 

@@ -33,6 +33,7 @@ void Shard::shut_down(Duration timeout, std::function<void()> done) {
     done_ = std::move(done);
     cut_ = std::make_unique<uv::Timer>(loop_, [this] {
       for (const auto& listening : listening_) listening->cut();
+      delivery_->cut();
       if (busy_ == 0) return;
       busy_ = 1;
       idle();

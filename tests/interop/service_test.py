@@ -8,8 +8,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 
-from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, run, wait_until
+from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, certificate, run, wait_until
 
 
 def test_notify(directory, children):
@@ -73,6 +74,56 @@ def test_cut(directory, children):
     assert len(records) == 1 and "ending=unanswered effect=rolled-back" in records[0], records
 
 
+class StalledHop(threading.Thread):
+    """A next hop that takes TLS and an envelope, and answers DATA with nothing. `end`: what it read last."""
+
+    def __init__(self, directory):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pathlib.Path(directory) / "chain.pem", pathlib.Path(directory) / "key.pem")
+        self.stalls, self.end = threading.Event(), None
+        self.start()
+
+    def run(self):
+        connection = self.listener.accept()[0]
+        connection.settimeout(30)
+        connection.sendall(b"220 hop\r\n")
+        lines = connection.makefile("rb")
+        while line := lines.readline():
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.stalls.set()
+                try:
+                    self.end = lines.read()
+                except OSError as error:
+                    self.end = error
+                return
+            connection.sendall(b"250-hop\r\n250 STARTTLS\r\n" if verb == b"EHLO" else b"220 go\r\n" if verb == b"STAR" else b"250 ok\r\n")
+            if verb == b"STAR":
+                connection = self.context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False)
+                lines = connection.makefile("rb")
+
+
+def test_cut_delivery(directory, children):
+    """R16: a delivery that a shutdown cuts ends with close_notify, and its message is kept"""
+    certificate(directory)
+    hop = StalledHop(directory)
+    relay = Relay(directory, f"host 127.0.0.1:{hop.port}; tls required", "shutdown-timeout 1s")
+    children.append(relay)
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+    assert hop.stalls.wait(20)
+    assert relay.stop() == 0
+    hop.join(20)
+    assert hop.end == b"", hop.end
+    records = [line for line in relay.closures() if "role=client" in line]
+    assert len(records) == 1 and "ending=unanswered effect=rolled-back" in records[0], records
+    relay.start()
+    assert "b@example.net" in relay.queue("list").stdout
+
+
 def low_port():
     for port in range(600, 1024):
         with socket.socket() as probe:
@@ -105,4 +156,4 @@ def test_user(directory, children):
     assert relay.stop() == 0
 
 
-run([test_notify, test_unit, test_cut, test_user])
+run([test_notify, test_unit, test_cut, test_cut_delivery, test_user])

@@ -298,6 +298,11 @@ void ClientConnection::abandon(std::string_view why) {
   if (session_) session_->end_of_layer(why);
 }
 
+void ClientConnection::give_up(std::string why, Instant now) {
+  break_layer(tls::Event::timeout, std::move(why), now);
+  end_at_once(now);
+}
+
 void ClientConnection::quit(Instant now) {
   if (!session_) return;
   quit_sent_ = true;
@@ -337,8 +342,7 @@ Deadline ClientConnection::deadline() const {
 
 void ClientConnection::expire(Instant now) {
   if (layer_deadline_ && *layer_deadline_ <= now) {
-    break_layer(tls::Event::timeout, "", now);
-    end_at_once(now);
+    give_up("", now);
   } else if (session_ && course_ == Course::going_on) {
     session_->expire(now);
   }

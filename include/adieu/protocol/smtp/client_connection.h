@@ -51,6 +51,8 @@ class ClientConnection {
   void supply(Octets mail_data, bool last);
   /// After WantsMailData: there is no more of it. Only an end without the final dot leaves the next hop with nothing; a layer ends in order.
   void abandon(std::string_view why);
+  /// Over, whatever has not been handed over; told as a time-out of the layer.
+  void give_up(std::string why, Instant now);
   void quit(Instant now);
 
   Octets output() const;
