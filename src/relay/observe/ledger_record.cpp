@@ -6,7 +6,7 @@
 namespace adieu::observe {
 namespace {
 
-constexpr char kPeerVersion = 1;
+constexpr char kPeerVersion = 2;  // 1: its total of transactions holds those in the window
 constexpr char kTotalsVersion = 1;
 
 std::string encode(const PeerKey& key) {
@@ -41,7 +41,7 @@ Result<PeerLedger> decode_peer(Octets record) {
   for (auto& effects : peer.layers) {
     for (float& count : effects) count = static_cast<float>(in->amount());
   }
-  peer.truncations.read(*in);
+  peer.truncations.read(*in, record[0] == 1);
   peer.days.read(*in);
   peer.first = in->time();
   peer.last = in->time();

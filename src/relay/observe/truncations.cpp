@@ -19,6 +19,7 @@ double log_beta(double a, double b) { return std::lgamma(a) + std::lgamma(b) - s
 }  // namespace
 
 double beta_binomial_tail(std::uint32_t successes, std::uint32_t trials, double alpha, double beta) {
+  check(alpha > 0 && beta > 0, "a beta distribution has two positive parameters");
   if (successes == 0) return 1;
   if (successes > trials) return 0;
   const double n = trials;
@@ -34,17 +35,16 @@ double beta_binomial_tail(std::uint32_t successes, std::uint32_t trials, double 
 }
 
 void Truncations::add(std::uint64_t transactions, bool truncated) {
+  // What was cut was one. So no two have the same number, and as many truncations fit into the window as transactions.
+  if (truncated && transactions == 0) transactions = 1;
+  const std::uint64_t seen = window() + transactions;
   count_ += transactions;
-  total_ += static_cast<double>(transactions);
+  history_ += static_cast<double>(seen - window());
   const std::uint64_t before = count_ - std::min<std::uint64_t>(count_, kWindow);  // the window begins behind it
   const auto first = std::find_if(recent_.begin(), recent_.end(), [&](std::uint64_t number) { return number > before; });
   truncated_ += static_cast<double>(first - recent_.begin());
   recent_.erase(recent_.begin(), first);
   if (truncated) {
-    if (recent_.size() == kKept) {
-      recent_.erase(recent_.begin());
-      ++truncated_;
-    }
     recent_.push_back(count_);
     ++block_truncated_;
   }
@@ -64,52 +64,52 @@ void Truncations::close_block() {
 }
 
 void Truncations::decay(double factor) {
-  total_ *= factor;
+  history_ *= factor;
   truncated_ *= factor;
   blocks_ *= factor;
   block_sum_ *= factor;
   block_squares_ *= factor;
 }
 
-double Truncations::transactions() const { return std::max(total_ - window(), 0.0); }
-
 /// The intraclass correlation of the blocks, by the method of moments: 0 where truncations come independently.
 double Truncations::overdispersion() const {
-  if (block_sum_ <= 0) return 0;
+  if (block_sum_ <= 0 || blocks_ <= 0) return 0;
   const double mean = block_sum_ / blocks_;
   const double chance = std::min(mean / kWindow, 0.5);
   const double variance = std::max(block_squares_ / blocks_ - mean * mean, 0.0);
   const double seen = std::max((variance / (kWindow * chance * (1 - chance)) - 1) / (kWindow - 1), 0.0);
   const double belief = 1 - std::exp(-block_sum_ / kBelief);
-  return (seen * blocks_ + kBursty * belief * kPriorBlocks) / (blocks_ + kPriorBlocks);
+  return std::min((seen * blocks_ + kBursty * belief * kPriorBlocks) / (blocks_ + kPriorBlocks), 1.0);
 }
 
 double Truncations::probability(Usual usual) const {
-  const double weight = transactions() + kNewcomer;
-  const double chance = (truncated_ + kNewcomer * usual.rate) / weight;
+  const double weight = history_ + kNewcomer;
   // A beta distribution of this weight has the intraclass correlation 1 / (weight + 1): bursts bound what a long history says of the next window.
   const double strength = std::min(weight, 1 / std::max(overdispersion(), 1e-9));
-  return beta_binomial_tail(in_window(), window(), strength * chance, strength * (1 - chance));
+  const double alpha = strength * ((truncated_ + kNewcomer * usual.rate) / weight);
+  const double beta = strength * ((history_ - truncated_ + kNewcomer * (1 - usual.rate)) / weight);
+  return beta_binomial_tail(in_window(), window(), alpha, beta);
 }
 
 bool Truncations::unusual(Usual usual) const {
-  const double well = total_ - truncated_ - in_window();
-  return in_window() >= 2 && well >= kKnown && probability(usual) < kAlarm;
+  return in_window() >= 2 && history_ - truncated_ >= kKnown && probability(usual) < kAlarm;
 }
 
 void Truncations::write(RecordWriter& out) const {
   out.number(count_).number(static_cast<std::uint8_t>(recent_.size()));
   for (const std::uint64_t number : recent_) out.number(number);
-  out.amount(total_).amount(truncated_).number(block_transactions_).number(block_truncated_);
+  out.amount(history_).amount(truncated_).number(block_transactions_).number(block_truncated_);
   out.amount(blocks_).amount(block_sum_).amount(block_squares_);
 }
 
-void Truncations::read(RecordReader& in) {
+void Truncations::read(RecordReader& in, bool with_window) {
   count_ = in.number<std::uint64_t>();
-  recent_.resize(std::min<std::size_t>(in.number<std::uint8_t>(), kKept));
+  recent_.resize(std::min<std::size_t>(in.number<std::uint8_t>(), kWindow));
   for (std::uint64_t& number : recent_) number = in.number<std::uint64_t>();
-  total_ = in.amount();
+  const double history = in.amount();
   truncated_ = in.amount();
+  // A record with the window may have lost more of its total than of its truncations.
+  history_ = std::max(with_window ? history - window() : history, truncated_);
   block_transactions_ = in.number<std::uint64_t>();
   block_truncated_ = in.number<std::uint32_t>();
   blocks_ = in.amount();

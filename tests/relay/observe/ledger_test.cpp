@@ -184,6 +184,26 @@ TEST(Ledger, is_the_same_after_its_records_have_been_restored) {
   }
   EXPECT_EQ(restored.totals().hours.at(0, told.now), told.ledger.totals().hours.at(0, told.now));
 }
+TEST(Ledger, reads_a_record_of_the_first_version_whose_total_holds_the_window) {
+  const auto restored = [](double total, double truncated) {
+    RecordWriter out(1);
+    for (std::size_t i = 0; i < kEndings * kEffects; ++i) out.amount(0);
+    out.number(std::uint64_t{150}).number(std::uint8_t{1}).number(std::uint64_t{149});
+    out.amount(total).amount(truncated).number(std::uint64_t{50}).number(std::uint32_t{0}).amount(1).amount(0).amount(0);
+    const PeerLedger peer;
+    peer.days.write(out);
+    for (int time = 0; time < 4; ++time) out.time(kStart);
+    out.number(std::uint32_t{0});
+    for (std::size_t reason = 0; reason < kReasons; ++reason) out.time(WallTime());
+    Ledger ledger(10);
+    EXPECT_TRUE(ledger.restore("s192.0.2.0/24\na.example", out.finish()));
+    return ledger.peers(kStart).at(0).peer.truncations;
+  };
+  EXPECT_EQ(restored(150, 3).transactions(), 50);
+  EXPECT_EQ(restored(150, 3).truncated(), 3);
+  EXPECT_EQ(restored(150, 3).in_window(), 1u);
+  EXPECT_EQ(restored(20, 3).transactions(), 3) << "the total had decayed, the window not";
+}
 TEST(Ledger, tells_only_what_has_changed_and_what_gave_way) {
   Told told;
   told.clean(2);

@@ -24,18 +24,20 @@ class Truncations {
   static constexpr std::uint32_t kWindow = 100;         // transactions that are judged together
   static constexpr double kNewcomer = 20;               // transactions that the world's rate counts for against the peer's own
   static constexpr double kAlarm = 1e-6;                // less probable than this is unusual
-  static constexpr double kKnown = 20;                  // transactions that must have gone well before anything is: most who never end one are bots
+  // Transactions of the history that must have gone well before anything is unusual: most who never end one are bots, and whoever has no
+  // history may lose some by custom.
+  static constexpr double kKnown = 20;
 
-  /// A layer has ended: so many transactions, the last of them truncated or not.
+  /// A layer has ended: so many transactions, the last of them truncated or not; a truncated one was there.
   void add(std::uint64_t transactions, bool truncated);
   /// All counts of the past weigh `factor` of what they did.
   void decay(double factor);
 
-  /// Of the transactions in the window, how many were truncated; at most kKept are known.
+  /// Of the transactions in the window, how many were truncated.
   std::uint32_t in_window() const { return static_cast<std::uint32_t>(recent_.size()); }
   std::uint32_t window() const { return count_ < kWindow ? static_cast<std::uint32_t>(count_) : kWindow; }
   /// The history before the window, decayed.
-  double transactions() const;
+  double transactions() const { return history_; }
   double truncated() const { return truncated_; }
 
   /// How probable as many truncations as are in the window, or more, are for this peer.
@@ -43,17 +45,17 @@ class Truncations {
   bool unusual(Usual usual) const;
 
   void write(RecordWriter& out) const;
-  void read(RecordReader& in);
+  /// `with_window`: as the first version of the record had it, whose history is a total that holds the window too.
+  void read(RecordReader& in, bool with_window);
 
  private:
-  static constexpr std::size_t kKept = 64;
   double overdispersion() const;
   void close_block();
 
   std::uint64_t count_ = 0;             // transactions ever
   std::vector<std::uint64_t> recent_;   // the numbers of those truncated within the window, in order
-  double total_ = 0;                    // transactions, decayed
-  double truncated_ = 0;                // truncations that have left the window, decayed
+  double history_ = 0;                  // transactions that have left the window, decayed
+  double truncated_ = 0;                // those truncated among them, decayed likewise: never more
   // Blocks of kWindow transactions, one after another, for how much their counts vary.
   std::uint64_t block_transactions_ = 0;
   std::uint32_t block_truncated_ = 0;
