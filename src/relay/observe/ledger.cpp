@@ -89,6 +89,8 @@ double PeerLedger::lost() const {
 }
 
 void PeerLedger::decay(WallTime now) {
+  // A clock that was ahead once must not keep the counts until it is there again.
+  if (now < decayed) decayed = now;
   // In steps of a minute, so that a busy peer is not decayed for each of its layers.
   if (now - decayed < std::chrono::minutes(1)) return;
   const double factor = std::exp2(-static_cast<double>((now - decayed).count()) / static_cast<double>(Ledger::kHalfLife.count()));
@@ -124,6 +126,7 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   PeerLedger& peer = at->second.peer;
   at->second.changed = true;
   peer.decay(now);
+  peer.first = std::min(peer.first, now);
   peer.last = now;
   peer.layers[index(end.ending)][index(end.effect)] += 1;
   peer.days.add(index(kind), now);
@@ -150,7 +153,9 @@ std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, tls::En
   }
   if (!reason) return std::nullopt;
   WallTime& last = peer.alarmed[index(*reason)];
-  if (*reason != AlarmReason::truncation && last != WallTime() && now - last < kAlarmInterval) return std::nullopt;
+  // A time to come is of a clock that was ahead: as good as never.
+  const bool lately = last != WallTime() && last <= now && now - last < kAlarmInterval;
+  if (*reason != AlarmReason::truncation && lately) return std::nullopt;
   last = now;
   ++peer.alarms;
   ++totals_.alarms[index(*reason)];

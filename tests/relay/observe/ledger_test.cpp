@@ -137,6 +137,27 @@ TEST(Closure, R19_what_stays_unanswered_when_we_stop_is_nobodys_fault) {
   EXPECT_TRUE(told.add(record, config::Alarm::always, false));
 }
 
+TEST(Closure, R19_a_clock_that_was_ahead_once_suppresses_no_alarm) {
+  Told told;
+  told.clean(3000);
+  const WallTime right = told.now;
+  const auto corrupt = layer("192.0.2.1", "a.example", Ending::corrupt, Effect::none, 0);
+  told.now += 24h * 365;
+  EXPECT_TRUE(told.add(corrupt));
+  told.clean(100);
+  told.now = right;
+  EXPECT_TRUE(told.add(corrupt));
+  EXPECT_FALSE(told.add(corrupt)) << "but once an hour, again";
+}
+TEST(Ledger, decays_and_counts_the_days_though_the_clock_was_ahead_once) {
+  Told told;
+  told.ledger.add(layer("192.0.2.1", "a.example", Ending::fin, Effect::none, 0), config::Alarm::never, false, kStart + 24h * 365);
+  for (int i = 0; i < 100; ++i) told.ledger.add(layer("192.0.2.1", "a.example", Ending::fin, Effect::rolled_back, 0), config::Alarm::never, false, kStart);
+  const auto peer = [&](WallTime when) { return told.ledger.peers(when).front().peer; };
+  EXPECT_NEAR(peer(kStart + 24h * 30).lost(), 50, 0.01);
+  EXPECT_EQ(peer(kStart).days.at(0, kStart)[static_cast<std::size_t>(Class::costly)], 100);
+  EXPECT_EQ(peer(kStart).first, kStart);
+}
 TEST(Ledger, lets_the_past_weigh_half_after_thirty_days) {
   Told told;
   for (int i = 0; i < 100; ++i) told.ledger.add(layer("192.0.2.1", "a.example", Ending::fin, Effect::rolled_back, 0), config::Alarm::never, false, kStart);

@@ -47,10 +47,11 @@ class Timeline {
 
  private:
   std::int64_t number_of(WallTime time) const { return time.time_since_epoch() / span_; }
-  /// A clock that goes back finds its spans again, and counts in the newest.
+  /// A clock that goes back finds its spans again, and counts in the newest; one that was ahead by more than the ring begins anew.
   void advance(WallTime now) {
     const std::int64_t number = number_of(now);
-    if (number - last_ >= static_cast<std::int64_t>(Buckets)) {
+    const auto size = static_cast<std::int64_t>(Buckets);
+    if (number - last_ >= size || last_ - number >= size) {
       buckets_ = {};
       last_ = number;
     }
