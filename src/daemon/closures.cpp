@@ -36,7 +36,7 @@ void Closures::save() {
 }
 
 void Closures::save_now() {
-  const Result<> saved = store_->save(ledger_.take_changes());
+  const Result<> saved = ledger_.save([this](const auto& changes) { return store_->save(changes); });
   if (in_trouble_ == !saved) return;
   in_trouble_ = !saved;
   if (saved) {

@@ -59,11 +59,12 @@ std::vector<Ledger::Change> Ledger::take_changes() {
   std::vector<Change> changes;
   const std::lock_guard lock(mutex_);
   look_at_the_world();
+  first_told_.clear();
   for (const PeerKey& key : std::exchange(gone_, {})) changes.emplace_back(encode(key), std::nullopt);
   for (auto& [key, kept] : peers_) {
     if (!std::exchange(kept.changed, false)) continue;
     changes.emplace_back(encode(key), encode(kept.peer));
-    kept.told = true;
+    if (!std::exchange(kept.told, true)) first_told_.insert(key);
   }
   if (std::exchange(totals_changed_, false)) {
     RecordWriter out(kTotalsVersion);
@@ -72,6 +73,34 @@ std::vector<Ledger::Change> Ledger::take_changes() {
     changes.emplace_back(std::string(), out.finish());
   }
   return changes;
+}
+
+Result<> Ledger::save(const Store& store) {
+  const std::vector<Change> changes = take_changes();
+  Result<> saved = store(changes);
+  if (!saved) put_back(changes);
+  return saved;
+}
+
+/// As if they had not been taken. So whoever keeps the records is never told of more peers that are gone than it has.
+void Ledger::put_back(const std::vector<Change>& changes) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [text, record] : changes) {
+    const auto key = decode_key(text);
+    if (!key) {
+      totals_changed_ = true;
+      continue;
+    }
+    const bool there = !first_told_.contains(*key);
+    if (const auto at = peers_.find(*key); at != peers_.end()) {
+      at->second.changed = true;
+      at->second.told = there;
+    } else if (there) {
+      gone_.insert(*key);
+    } else {
+      gone_.erase(*key);
+    }
+  }
 }
 
 Result<> Ledger::restore(Octets key_text, Octets record) {

@@ -238,6 +238,86 @@ TEST(Ledger, tells_only_what_has_changed_and_what_gave_way) {
   for (const auto& [key, record] : told.ledger.take_changes()) gone += record ? 0 : 1;
   EXPECT_GT(gone, 20u);
 }
+/// What a disk holds, when it works.
+struct FakeStore {
+  Result<> save(const std::vector<Ledger::Change>& changes) {
+    if (full) return failure(ErrorKind::no_space, "full");
+    for (const auto& [key, record] : changes) {
+      if (record) {
+        records[key] = *record;
+      } else {
+        records.erase(key);
+      }
+    }
+    return {};
+  }
+  std::set<std::string> names() const {
+    Ledger ledger(1000);
+    for (const auto& [key, record] : records) EXPECT_TRUE(ledger.restore(key, record));
+    std::set<std::string> all;
+    for (const auto& entry : ledger.peers(kStart)) all.insert(entry.key.name);
+    return all;
+  }
+  std::map<std::string, std::string> records;
+  bool full = false;
+};
+
+TEST(Ledger, saves_what_a_full_disk_did_not_take_once_there_is_room) {
+  Told told;
+  FakeStore store;
+  const auto save = [&] { return told.ledger.save([&](const auto& changes) { return store.save(changes); }); };
+  told.clean(3);
+  store.full = true;
+  EXPECT_FALSE(save());
+  EXPECT_FALSE(save());
+  told.add(layer("198.51.100.1", "b.example", Ending::fin, Effect::none));
+  EXPECT_FALSE(save());
+  told.clean(1);
+  store.full = false;
+  EXPECT_TRUE(save());
+  EXPECT_EQ(store.names(), (std::set<std::string>{"a.example", "b.example"}));
+  Ledger restored(10);
+  for (auto& [key, record] : store.records) ASSERT_TRUE(restored.restore(key, record));
+  EXPECT_EQ(restored.peers(told.now).at(0).peer.transactions(), 4) << "the newest record";
+  EXPECT_EQ(restored.totals().hours.at(0, told.now), told.ledger.totals().hours.at(0, told.now));
+  EXPECT_TRUE(told.ledger.take_changes().empty());
+}
+TEST(Ledger, forgets_who_gave_way_while_the_disk_was_full) {
+  Told told;
+  FakeStore store;
+  const auto save = [&] { return told.ledger.save([&](const auto& changes) { return store.save(changes); }); };
+  const auto crowd = [&](const std::string& second, std::uint32_t transactions) {
+    for (int i = 0; i < 100; ++i) {
+      told.add(layer("10." + second + "." + std::to_string(i) + ".1", second + "-" + std::to_string(i), Ending::fin, Effect::none, transactions));
+    }
+  };
+  crowd("1", 1);
+  EXPECT_TRUE(save());
+  for (int round = 2; round < 40; ++round) {
+    store.full = true;
+    crowd(std::to_string(round), static_cast<std::uint32_t>(round));
+    EXPECT_FALSE(save());
+    if (round % 3 == 0) crowd("1", static_cast<std::uint32_t>(round));  // they come back
+    store.full = false;
+    if (round % 5 != 0) continue;
+    EXPECT_TRUE(save());
+    std::set<std::string> names;
+    for (const auto& entry : told.ledger.peers(told.now)) names.insert(entry.key.name);
+    EXPECT_EQ(store.names(), names) << round;
+  }
+}
+TEST(Ledger, keeps_no_more_in_mind_than_its_limit_while_nothing_can_be_saved) {
+  Told told;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string address = "10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + ".1";
+    told.add(layer(address, "x", Ending::fin, Effect::none, 1));
+    if (i % 50 != 0) continue;
+    EXPECT_FALSE(told.ledger.save([&](const auto& changes) -> Result<> {
+      EXPECT_LE(changes.size(), 201u);  // those that are there, those that are gone, the totals
+      return failure(ErrorKind::io, "no");
+    }));
+  }
+}
 TEST(Ledger, takes_no_record_that_is_damaged) {
   Told told;
   told.clean(3);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -109,6 +110,10 @@ class Ledger {
   /// What has changed since this was asked last: key and record, or no record for a peer that has given way.
   using Change = std::pair<std::string, std::optional<std::string>>;
   std::vector<Change> take_changes();
+  /// Takes the changes and gives them to `store`. What it fails to keep is a change still, the newest record of a peer with the next call. By one
+  /// thread at a time.
+  using Store = std::function<Result<>(const std::vector<Change>& changes)>;
+  Result<> save(const Store& store);
   /// A record as it was once taken. Errors (invalid): not one; it is left out.
   Result<> restore(Octets key, Octets record);
 
@@ -122,6 +127,7 @@ class Ledger {
   Peers::iterator entry(PeerKey key, WallTime now);
   void make_room();
   void erase(Peers::iterator peer);
+  void put_back(const std::vector<Change>& changes);
   std::optional<Alarm> judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy, WallTime now);
   void look_at_the_world();
 
@@ -130,6 +136,7 @@ class Ledger {
   Peers peers_;
   std::map<std::pair<Role, std::string>, std::size_t> names_;  // how many each network has
   std::set<PeerKey> gone_;                                     // of those told, since changes were taken last
+  std::set<PeerKey> first_told_;                               // when changes were taken last
   Totals totals_;
   bool totals_changed_ = false;
   Usual usual_;
