@@ -22,6 +22,15 @@ using nlohmann::json;
 
 constexpr std::size_t kShown = 20;
 constexpr std::size_t kBar = 50;
+constexpr std::size_t kDate = 10;  // octets of a date; with the hour three more
+constexpr std::size_t kHour = 13;
+
+using Letters = std::vector<std::pair<std::string, char>>;
+const Letters& letters() {
+  static const Letters kLetters = {{"mutual", '='}, {"unanswered", '-'}, {"fin", 'f'},      {"rst", 'r'},      {"timeout", 't'},
+                                   {"alert", 'a'},  {"corrupt", 'C'},    {"injected", 'I'}, {"handshake", 'h'}};
+  return kLetters;
+}
 
 struct Row {
   json peer;
@@ -46,6 +55,21 @@ Result<std::string> ask(const config::Config& config) {
   return daemon::closures_report(ledger, wall_now());
 }
 
+double total(const json& span) {
+  double sum = 0;
+  for (const auto& [name, letter] : letters()) sum += span.value(name, 0.0);
+  return sum;
+}
+
+/// Leaves those of the object's spans that ended after `since`.
+void leave_since(json& object, const char* spans, const std::string& since, std::size_t length) {
+  json left = json::array();
+  for (const json& span : object.value(spans, json::array())) {
+    if (span.value("from", "") >= since.substr(0, length)) left.push_back(span);
+  }
+  object[spans] = std::move(left);
+}
+
 /// With `since`: the peer's sessions in the days from then on, for the counts that decay have no dates.
 Row row_of(json peer, const std::string& since) {
   Row row;
@@ -55,13 +79,15 @@ Row row_of(json peer, const std::string& since) {
   row.probability = peer.value("probability", 1.0);
   row.rate = transactions > 0 ? std::min(row.lost / transactions, 1.0) : 0;
   if (!since.empty()) {
+    leave_since(peer, "days", since, kDate);
     row.lost = row.sessions = 0;
-    for (const json& day : peer.value("days", json::array())) {
-      if (day.value("from", "") < since.substr(0, 10)) continue;
+    for (const json& day : peer["days"]) {
       row.lost += day.value("costly", 0);
-      row.sessions += day.value("costly", 0) + day.value("harmless", 0) + day.value("mutual", 0);
+      row.sessions += total(day);
     }
     row.rate = row.sessions > 0 ? row.lost / row.sessions : 0;
+    peer["lost"] = row.lost;
+    peer["sessions"] = row.sessions;
   }
   row.peer = std::move(peer);
   return row;
@@ -93,42 +119,33 @@ void print_peers(const std::vector<Row>& rows, bool all) {
   if (shown < rows.size()) std::printf("%zu more; --all shows them\n", rows.size() - shown);
 }
 
-/// A bar a span: `letters` are what its parts are drawn with.
-void print_histogram(const json& spans, const std::vector<std::pair<std::string, char>>& letters, std::size_t from_length) {
+/// A bar a span, of a letter for each ending; behind it, where the spans know, how many of the sessions were cut at a cost.
+void print_histogram(const json& spans, std::size_t from_length) {
   double most = 1;
-  const auto total = [&](const json& span) {
-    double sum = 0;
-    for (const auto& [name, letter] : letters) sum += span.value(name, 0.0);
-    return sum;
-  };
   for (const json& span : spans) most = std::max(most, total(span));
   for (const json& span : spans) {
     std::string bar;
-    for (const auto& [name, letter] : letters) {
+    for (const auto& [name, letter] : letters()) {
       const double count = span.value(name, 0.0);
       // Whatever happened at all is seen.
       if (count > 0) bar.append(std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(count / most * kBar))), letter);
     }
     std::string from = span.value("from", "").substr(0, from_length);
     std::replace(from.begin(), from.end(), 'T', ' ');
+    if (const int lost = span.value("costly", 0); lost != 0) bar += "  " + std::to_string(lost) + " lost";
     std::printf("%s %8.0f %s\n", from.c_str(), total(span), bar.c_str());
   }
   std::string legend;
-  for (const auto& [name, letter] : letters) legend += std::string(1, letter) + " " + name + "  ";
+  for (const auto& [name, letter] : letters()) legend += std::string(1, letter) + " " + name + "  ";
   std::printf("%s\n", legend.c_str());
 }
 
-void print_endings(const json& totals, const std::string& since) {
-  const std::vector<std::pair<std::string, char>> kLetters = {{"mutual", '='}, {"unanswered", '-'}, {"fin", 'f'},      {"rst", 'r'},      {"timeout", 't'},
-                                                              {"alert", 'a'},  {"corrupt", 'C'},    {"injected", 'I'}, {"handshake", 'h'}};
-  for (const auto& [name, length] : {std::pair("hours", 13), std::pair("days", 10)}) {
-    json shown = json::array();
-    for (const json& span : totals.value(name, json::array())) {
-      if (since.empty() || span.value("from", "") >= since.substr(0, static_cast<std::size_t>(length))) shown.push_back(span);
-    }
+void print_endings(const json& totals) {
+  for (const auto& [name, length] : {std::pair("hours", kHour), std::pair("days", kDate)}) {
+    const json shown = totals.value(name, json::array());
     if (shown.empty()) continue;
     std::printf("\nendings of all peers, by %s (UTC)\n", std::string(name, std::strlen(name) - 1).c_str());
-    print_histogram(shown, kLetters, static_cast<std::size_t>(length));
+    print_histogram(shown, length);
   }
 }
 
@@ -137,7 +154,7 @@ void print_one(const json& peer) {
               peer.value("last", "").c_str(), peer["last-costly"].is_string() ? peer["last-costly"].get<std::string>().c_str() : "never");
   const json layers = peer.value("layers", json::object());
   for (const auto& [name, count] : layers.items()) std::printf("  %10.1f  %s\n", count.get<double>(), name.c_str());
-  print_histogram(peer.value("days", json::array()), {{"mutual", '='}, {"harmless", '-'}, {"costly", '#'}}, 10);
+  print_histogram(peer.value("days", json::array()), kDate);
 }
 
 }  // namespace
@@ -153,6 +170,10 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
       return kUsage;
     }
     since = rfc3339(wall_now() - *ago);
+    constexpr auto kKept = std::chrono::hours(24) * (observe::PeerLedger::Days::kBuckets - 1);
+    if (!command.json && *ago > kKept) {
+      std::printf("The ledger keeps days from %s on.\n", rfc3339(wall_now() - kKept).substr(0, kDate).c_str());
+    }
   }
   const auto answer = ask(*loaded.config);
   if (!answer) {
@@ -162,10 +183,14 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
   std::istringstream lines(*answer);
   std::string line;
   std::getline(lines, line);
-  const json totals = json::parse(line, nullptr, false);
+  json totals = json::parse(line, nullptr, false);
   if (totals.is_discarded() || totals.contains("error")) {
     std::cerr << "adieu closures: the relay that runs does not know this command\n";
     return kFailed;
+  }
+  if (!since.empty()) {
+    leave_since(totals, "hours", since, kHour);
+    leave_since(totals, "days", since, kDate);
   }
   std::vector<Row> rows;
   const std::string wanted = to_ascii_lower(command.peer);
@@ -182,12 +207,12 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
     return kOk;
   }
   if (rows.empty()) {
-    std::cout << "no peer\n";
-    return kOk;
+    std::printf("no peer\n");
+  } else {
+    print_peers(rows, command.all);
   }
-  print_peers(rows, command.all);
   if (command.peer.empty()) {
-    print_endings(totals, since);
+    print_endings(totals);
   } else {
     for (std::size_t i = 0; i < std::min(rows.size(), kShown); ++i) print_one(rows[i].peer);
   }

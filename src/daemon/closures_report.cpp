@@ -33,14 +33,7 @@ json spans(const auto& timeline, WallTime now, Duration span, const auto& name_o
 
 std::string_view ending_name(std::size_t index) { return tls::name(static_cast<tls::Ending>(index)); }
 
-std::string_view class_name(std::size_t index) {
-  switch (static_cast<observe::Class>(index)) {
-    case observe::Class::mutual: return "mutual";
-    case observe::Class::harmless: return "harmless";
-    case observe::Class::costly: return "costly";
-  }
-  return "unknown";
-}
+std::string_view day_name(std::size_t index) { return index == PeerLedger::kCostly ? "costly" : ending_name(index); }
 
 json layers(const PeerLedger& peer) {
   json all = json::object();
@@ -70,7 +63,7 @@ json describe(const observe::Ledger::Entry& entry, WallTime now) {
           {"first", rfc3339(peer.first)},
           {"last", rfc3339(peer.last)},
           {"last-costly", time_or_null(peer.last_costly)},
-          {"days", spans(peer.days, now, std::chrono::hours(24), class_name)}};
+          {"days", spans(peer.days, now, std::chrono::hours(24), day_name)}};
 }
 
 std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }

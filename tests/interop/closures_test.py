@@ -1,8 +1,11 @@
 """R18 and R19 for an administrator: what `adieu closures` tells of a running relay, after a restart and of a spool at rest; the alarm in the log."""
+import datetime
 import json
 import smtplib
 import socket
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -55,6 +58,28 @@ def peers(relay, *words):
     return totals, {peer["name"]: peer for peer in rest if peer["role"] == "client"}
 
 
+def first_peer(relay, *words):
+    return closures(relay, *words).splitlines()[1].split("client ", 1)[1].split(" ")[0]
+
+
+def answering(relay, answer):
+    """In the place of a relay that has stopped: gives this answer to whoever asks, and ends it there."""
+    path = relay.directory / "control"
+    path.unlink(missing_ok=True)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+
+    def serve():
+        connection, _ = server.accept()
+        with connection, connection.makefile("r") as lines:
+            lines.readline()
+            connection.sendall(answer)
+        server.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
 def alarms(relay):
     return [line for line in relay.child.log_of_this_run().splitlines() if "event=alarm" in line]
 
@@ -87,6 +112,65 @@ def test_told(directory, children):
     check()
     relay.start()
     check()
+
+
+def test_order(directory, children):
+    """peers are sorted by what they lost or by its rate; who was not seen since is left out; what makes no sense is 64"""
+    relay = everything(directory, children)
+    clean(relay, 1, "old.example")
+    gone = time.monotonic()
+    time.sleep(3)
+    for _ in range(2):
+        cut(relay, "seldom.example")
+    clean(relay, 20, "seldom.example")
+    cut(relay, "often.example")
+    clean(relay, 1, "often.example")
+    wait_until("the last layer's record", lambda: len(relay.closures()) == 6)
+    since = f"{int(time.monotonic() - gone) - 1}s"
+    assert first_peer(relay) == first_peer(relay, "--sort", "lost") == "seldom.example"
+    assert first_peer(relay, "--sort", "rate") == "often.example"
+    assert "old.example" in closures(relay) and "old.example" not in closures(relay, "--since", since)
+    assert set(peers(relay, "--since", since)[1]) == {"seldom.example", "often.example"}
+    assert closures(relay, "--peer", "nobody") == "no peer\n"
+    time.sleep(3)
+    nobody = closures(relay, "--since", "1s").splitlines()
+    assert nobody[0] == "no peer" and "endings of all peers, by hour (UTC)" in nobody, nobody
+    for words in (("--since", "yesterday"), ("--sort", "size"), ("--peer",), ("--what",), ("who",)):
+        done = subprocess.run([ADIEU, "closures", "-c", str(relay.policy), *words], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 64 and done.stderr, (words, done)
+
+
+def test_histogram(directory, children):
+    """a bar a day, of a letter for each ending, for all peers and for one; from a day on, if one is given, in JSON too"""
+    relay = everything(directory, children)
+    relay.stop()
+    day = [(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=ago)).strftime("%Y-%m-%d") for ago in range(6)]
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    days = [{"from": day[5] + "T00:00:00Z", "mutual": 80, "fin": 20}, {"from": day[1] + "T00:00:00Z", "unanswered": 49, "corrupt": 1, "rst": 10}]
+    own = [{"from": day[5] + "T00:00:00Z", "fin": 2, "costly": 2}, {"from": day[1] + "T00:00:00Z", "unanswered": 3, "timeout": 1, "costly": 1}]
+    hours = [{"from": day[1] + "T05:00:00Z", "alert": 2, "injected": 2}]
+    peer = {"peer": "client a.example", "name": "a.example", "role": "client", "lost": 3.0, "sessions": 6.0, "last": now, "first": day[5] + "T00:00:00Z",
+            "last-costly": None, "layers": {"fin/rolled-back": 2.0}, "days": own}
+    answer = "".join(json.dumps(line) + "\n" for line in ({"hours": hours, "days": days}, peer)).encode()
+
+    def told(*words):
+        answering(relay, answer)
+        return closures(relay, *words).splitlines()
+
+    all_of_them = told()
+    legend = "= mutual  - unanswered  f fin  r rst  t timeout  a alert  C corrupt  I injected  h handshake  "
+    assert all_of_them[-3:] == [f"{day[5]}      100 {'=' * 40}{'f' * 10}", f"{day[1]}       60 {'-' * 25}{'r' * 5}C", legend], all_of_them
+    assert f"{day[1]} 05        4 {'a' * 25}{'I' * 25}" in all_of_them, all_of_them
+    one = told("--peer", "a.example")
+    assert one[-3:] == [f"{day[5]}        2 {'f' * 25}  2 lost", f"{day[1]}        4 {'-' * 38}{'t' * 13}  1 lost", legend], one
+    late = told("--peer", "a.example", "--since", "3d")
+    assert late[-2] == f"{day[1]}        4 {'-' * 38}{'t' * 13}  1 lost" and not any(line.startswith(day[5]) for line in late), late
+    assert late[1].split()[:3] == ["1", "25.00%", "4"], late
+    totals, late = [json.loads(line) for line in told("--json", "--since", "3d")]
+    assert totals == {"hours": hours, "days": days[1:]} and late["days"] == own[1:] and late["lost"] == 1 and late["sessions"] == 4, (totals, late)
+    totals, late = [json.loads(line) for line in told("--json")]
+    assert totals == {"hours": hours, "days": days} and late == peer
+    assert told("--since", "60d")[0].startswith("The ledger keeps days from ") and not told("--since", "3d")[0].startswith("The ledger")
 
 
 def test_alarm(directory, children):
@@ -153,4 +237,4 @@ def test_invented_names(directory, children):
     assert len(told) == 17 and told["*"]["sessions"] == 24, sorted(told)
 
 
-run([test_told, test_alarm, test_always_and_never, test_metrics, test_invented_names])
+run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_invented_names])

@@ -37,10 +37,8 @@ std::string rounded(double value) {
 
 }  // namespace
 
-Class class_of(tls::Ending ending, tls::Effect effect) {
-  if (ending == tls::Ending::corrupt || ending == tls::Ending::injected) return Class::costly;
-  if (cut(ending)) return costs(effect) ? Class::costly : Class::harmless;
-  return ending == tls::Ending::mutual ? Class::mutual : Class::harmless;
+bool costly(tls::Ending ending, tls::Effect effect) {
+  return ending == tls::Ending::corrupt || ending == tls::Ending::injected || (cut(ending) && costs(effect));
 }
 
 std::string_view name(AlarmReason reason) {
@@ -116,7 +114,6 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   const bool rolled_back = end.effect == tls::Effect::rolled_back || end.effect == tls::Effect::revoked;
   const bool excused = we_stop && end.ending == tls::Ending::unanswered;
   const bool truncated = costs(end.effect) && cut(end.ending) && !excused;
-  const Class kind = excused ? Class::harmless : class_of(end.ending, end.effect);
   const std::lock_guard lock(mutex_);
   totals_.hours.add(index(end.ending), now);
   totals_.days.add(index(end.ending), now);
@@ -129,9 +126,12 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   peer.first = std::min(peer.first, now);
   peer.last = now;
   peer.layers[index(end.ending)][index(end.effect)] += 1;
-  peer.days.add(index(kind), now);
+  peer.days.add(index(end.ending), now);
   peer.truncations.add(end.transactions + (rolled_back ? 1u : 0u), truncated);
-  if (kind == Class::costly) peer.last_costly = now;
+  if (!excused && costly(end.ending, end.effect)) {
+    peer.days.add(PeerLedger::kCostly, now);
+    peer.last_costly = now;
+  }
   return judge(at->first, peer, end.ending, truncated, policy, now);
 }
 

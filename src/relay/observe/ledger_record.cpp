@@ -6,7 +6,8 @@
 namespace adieu::observe {
 namespace {
 
-constexpr char kPeerVersion = 2;  // 1: its total of transactions holds those in the window
+constexpr char kPeerVersion = 3;  // 1: its total of transactions holds those in the window; 1, 2: the days know no endings
+using DaysOfVersionTwo = Timeline<std::uint16_t, 3, 32>;
 constexpr char kTotalsVersion = 1;
 
 std::string encode(const PeerKey& key) {
@@ -42,7 +43,11 @@ Result<PeerLedger> decode_peer(Octets record) {
     for (float& count : effects) count = static_cast<float>(in->amount());
   }
   peer.truncations.read(*in, record[0] == 1);
-  peer.days.read(*in);
+  if (record[0] > 2) {
+    peer.days.read(*in);
+  } else {
+    DaysOfVersionTwo(std::chrono::hours(24)).read(*in);
+  }
   peer.first = in->time();
   peer.last = in->time();
   peer.last_costly = in->time();

@@ -155,7 +155,7 @@ TEST(Ledger, decays_and_counts_the_days_though_the_clock_was_ahead_once) {
   for (int i = 0; i < 100; ++i) told.ledger.add(layer("192.0.2.1", "a.example", Ending::fin, Effect::rolled_back, 0), config::Alarm::never, false, kStart);
   const auto peer = [&](WallTime when) { return told.ledger.peers(when).front().peer; };
   EXPECT_NEAR(peer(kStart + 24h * 30).lost(), 50, 0.01);
-  EXPECT_EQ(peer(kStart).days.at(0, kStart)[static_cast<std::size_t>(Class::costly)], 100);
+  EXPECT_EQ(peer(kStart).days.at(0, kStart)[PeerLedger::kCostly], 100);
   EXPECT_EQ(peer(kStart).first, kStart);
 }
 TEST(Ledger, lets_the_past_weigh_half_after_thirty_days) {
@@ -165,6 +165,22 @@ TEST(Ledger, lets_the_past_weigh_half_after_thirty_days) {
   EXPECT_NEAR(peer(kStart).lost(), 100, 0.01);
   EXPECT_NEAR(peer(kStart + 24h * 30).lost(), 50, 0.01);
   EXPECT_NEAR(peer(kStart + 24h * 60).all_layers(), 25, 0.01);
+}
+TEST(Ledger, tells_the_endings_of_each_day_and_which_of_them_were_costly) {
+  Told told;
+  told.clean(3);
+  told.cut(Ending::rst, Effect::none);
+  told.cut(Ending::rst, Effect::rolled_back);
+  told.cut(Ending::mutual, Effect::rolled_back);
+  told.cut(Ending::injected, Effect::none);
+  told.add(layer("192.0.2.1", "a.example", Ending::unanswered, Effect::rolled_back, 0), config::Alarm::unusual, true);
+  const auto today = told.ledger.peers(told.now).front().peer.days.at(0, told.now);
+  const auto of = [&](Ending ending) { return today[static_cast<std::size_t>(ending)]; };
+  EXPECT_EQ(of(Ending::unanswered), 4);
+  EXPECT_EQ(of(Ending::rst), 2);
+  EXPECT_EQ(of(Ending::mutual), 1);
+  EXPECT_EQ(of(Ending::injected), 1);
+  EXPECT_EQ(today[PeerLedger::kCostly], 2);
 }
 TEST(Ledger, holds_no_more_peers_than_its_limit_and_keeps_those_with_most_transactions) {
   Told told;
@@ -211,14 +227,18 @@ TEST(Ledger, reads_a_record_of_the_first_version_whose_total_holds_the_window) {
     for (std::size_t i = 0; i < kEndings * kEffects; ++i) out.amount(0);
     out.number(std::uint64_t{150}).number(std::uint8_t{1}).number(std::uint64_t{149});
     out.amount(total).amount(truncated).number(std::uint64_t{50}).number(std::uint32_t{0}).amount(1).amount(0).amount(0);
-    const PeerLedger peer;
-    peer.days.write(out);
+    Timeline<std::uint16_t, 3, 32> days(24h);
+    for (std::size_t kind = 0; kind < 3; ++kind) days.add(kind, kStart);
+    days.write(out);
     for (int time = 0; time < 4; ++time) out.time(kStart);
     out.number(std::uint32_t{0});
     for (std::size_t reason = 0; reason < kReasons; ++reason) out.time(WallTime());
     Ledger ledger(10);
     EXPECT_TRUE(ledger.restore("s192.0.2.0/24\na.example", out.finish()));
-    return ledger.peers(kStart).at(0).peer.truncations;
+    const PeerLedger peer = ledger.peers(kStart).at(0).peer;
+    EXPECT_EQ(peer.days.at(0, kStart), PeerLedger::Days::Counts()) << "they know no endings, and begin anew";
+    EXPECT_EQ(peer.first, kStart);
+    return peer.truncations;
   };
   EXPECT_EQ(restored(150, 3).transactions(), 50);
   EXPECT_EQ(restored(150, 3).truncated(), 3);

@@ -23,11 +23,8 @@ namespace adieu::observe {
 inline constexpr std::size_t kEndings = static_cast<std::size_t>(tls::Ending::handshake) + 1;
 inline constexpr std::size_t kEffects = static_cast<std::size_t>(tls::Effect::ack_unconfirmed) + 1;
 
-/// What an ending means to whoever looks at many of them.
-enum class Class : std::uint8_t { mutual, harmless, costly };
-inline constexpr std::size_t kClasses = 3;
-/// R18, R19: costly is what was cut at the cost of a transaction, and what cannot be innocent.
-Class class_of(tls::Ending ending, tls::Effect effect);
+/// R18, R19: what was cut at the cost of a transaction, and what cannot be innocent.
+bool costly(tls::Ending ending, tls::Effect effect);
 
 /// By identity where TLS or AUTH gave one, else by network (/24, /64) and name: of a client its EHLO's, of a next hop the host's.
 struct PeerKey {
@@ -49,7 +46,10 @@ struct PeerLedger {
   using Layers = std::array<std::array<float, kEffects>, kEndings>;
   Layers layers{};                               // by ending and effect, decayed
   Truncations truncations;
-  Timeline<std::uint16_t, kClasses, 32> days = Timeline<std::uint16_t, kClasses, 32>(std::chrono::hours(24));
+  /// Endings; and which of them were costly, as one more kind.
+  using Days = Timeline<std::uint16_t, kEndings + 1, 32>;
+  static constexpr std::size_t kCostly = kEndings;
+  Days days = Days(std::chrono::hours(24));
   WallTime first{};
   WallTime last{};
   WallTime last_costly{};                        // 1970: never, as the times of alarms
