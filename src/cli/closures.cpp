@@ -184,7 +184,11 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
   std::string line;
   std::getline(lines, line);
   json totals = json::parse(line, nullptr, false);
-  if (totals.is_discarded() || totals.contains("error")) {
+  if (answer->empty()) {
+    std::cerr << "adieu closures: the relay ended before it answered\n";
+    return kTemporary;
+  }
+  if (!totals.is_object() || totals.contains("error")) {
     std::cerr << "adieu closures: the relay that runs does not know this command\n";
     return kFailed;
   }
@@ -196,6 +200,10 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
   const std::string wanted = to_ascii_lower(command.peer);
   while (std::getline(lines, line)) {
     json peer = json::parse(line, nullptr, false);
+    if (!peer.is_object()) {
+      std::cerr << "adieu closures: not an answer: " << printable(line) << '\n';
+      return kFailed;
+    }
     if (!since.empty() && peer.value("last", "") < since) continue;
     if (to_ascii_lower(peer.value("peer", "")).find(wanted) == std::string::npos) continue;
     rows.push_back(row_of(std::move(peer), since));

@@ -42,7 +42,11 @@ int queue(const std::string& policy_file, const QueueCommand& command) {
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) {
     const json message = json::parse(line, nullptr, false);
-    if (message.is_object() && message.contains("error")) {
+    if (!message.is_object()) {
+      std::cerr << "adieu queue: not an answer: " << printable(line) << '\n';
+      return kFailed;
+    }
+    if (message.contains("error")) {
       std::cerr << "adieu queue: " << message.value("error", "") << '\n';
       return kFailed;
     }

@@ -83,7 +83,8 @@ Result<std::string> ask_relay(const std::string& path, const std::string& reques
   std::array<char, 65'536> block{};
   for (;;) {
     const uv::Transferred result = uv::receive(*socket, block.data(), block.size());
-    if (result.how == uv::Transfer::eof) return answer;
+    const bool whole = answer.empty() || answer.back() == '\n';  // not where the relay ended meanwhile
+    if (result.how == uv::Transfer::eof && whole) return answer;
     if (result.how != uv::Transfer::done) return failure(ErrorKind::io, "control socket " + path + ": the answer broke off");
     answer.append(block.data(), result.octets);
   }

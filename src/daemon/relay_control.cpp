@@ -28,6 +28,13 @@ json describe(const queue::Listed& listed) {
           {"reason", listed.reason.empty() ? listed.job.last_reply : listed.reason}};
 }
 
+/// The member's text; empty where it is none, for anything may be asked, and value() throws at what is of another type.
+std::string text_of(const json& object, const char* member) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(member);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 /// Collects what every shard has to say; the last one gives the whole.
 struct Gathering {
   std::size_t left = 0;
@@ -40,10 +47,10 @@ struct Gathering {
 
 void Relay::answer(const std::string& request, std::function<void(std::string)> reply) {
   const json asked = json::parse(request, nullptr, false);
-  const std::string command = asked.is_object() ? asked.value("command", "") : "";
+  const std::string command = text_of(asked, "command");
   std::optional<spool::MessageId> id;
   if (asked.is_object() && asked.contains("queue-id")) {
-    id = spool::MessageId::parse(asked.value("queue-id", ""));
+    id = spool::MessageId::parse(text_of(asked, "queue-id"));
     if (!id) {
       reply(line_of({{"error", "not a queue-id"}}));
       return;

@@ -226,6 +226,35 @@ def test_metrics(directory, children):
             assert error.code == status, error.code
 
 
+def ask(relay, request):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(relay.directory / "control"))
+        client.sendall(request + b"\n")
+        return client.makefile().read()
+
+
+def test_nonsense(directory, children):
+    """whatever the control socket is asked, the relay goes on; half an answer is an error, never a crash"""
+    relay = everything(directory, children)
+    clean(relay)
+    for request in (b'{"command":1}', b'{"command":{}}', b'{"command":"list","queue-id":7}', b'[]', b'"list"', b"{", b"", b"\xff\x00"):
+        assert "error" in json.loads(ask(relay, request)), request
+    assert len(ask(relay, b'{"command":"closures"}').splitlines()) == 2
+    relay.stop()
+    answering(relay, b'{"queue-id":"half of')
+    done = relay.queue("list")
+    assert done.returncode == 75 and "broke off" in done.stderr, done
+    answering(relay, b'{"hours":[],"days":[]}\n{"peer":"half of')
+    assert "client client.example" in closures(relay), "what the spool at rest says"
+    for answer, status in ((b"", 75), (b"5\n", 1), (b'{"hours":[],"days":[]}\nnonsense\n', 1)):
+        answering(relay, answer)
+        done = subprocess.run([ADIEU, "closures", "-c", str(relay.policy)], capture_output=True, text=True, timeout=20)
+        assert done.returncode == status and done.stderr.startswith("adieu closures: "), (answer, done)
+    answering(relay, b"5\n")
+    assert relay.queue("list").returncode == 1
+
+
 def test_invented_names(directory, children):
     """a client that invents names does not grow the ledger"""
     relay = everything(directory, children)
@@ -237,4 +266,4 @@ def test_invented_names(directory, children):
     assert len(told) == 17 and told["*"]["sessions"] == 24, sorted(told)
 
 
-run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_invented_names])
+run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_nonsense, test_invented_names])
