@@ -5,13 +5,17 @@
 #include <utility>
 
 namespace adieu::daemon {
+namespace {
+constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
+}  // namespace
 
 Control::Control(uv::Loop& loop, uv::Descriptor socket, Handler handler)
     : loop_(loop),
       socket_(std::move(socket)),
       handler_(std::move(handler)),
       self_(std::make_shared<Control*>(this)),
-      poll_(loop, socket_.get(), [this](int) { accept(); }) {
+      poll_(loop, socket_.get(), [this](int) { accept(); }),
+      retry_(loop, [this] { poll_.set(UV_READABLE); }) {
   poll_.set(UV_READABLE);
 }
 
@@ -19,7 +23,12 @@ Control::~Control() = default;
 
 void Control::accept() {
   auto accepted = uv::accept(socket_);
-  if (!accepted || !*accepted || connections_.size() >= kConnections) return;
+  if (!accepted) {  // the listeners say so
+    poll_.set(0);
+    retry_.set(loop_.now() + kOutOfDescriptors);
+    return;
+  }
+  if (!*accepted || connections_.size() >= kConnections) return;
   const std::uint64_t id = ++last_id_;
   Connection& connection = connections_[id];
   connection.socket = std::move((*accepted)->socket);

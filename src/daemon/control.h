@@ -49,6 +49,7 @@ class Control {
   std::unordered_map<std::uint64_t, Connection> connections_;
   std::shared_ptr<Control*> self_;
   uv::Poll poll_;
+  uv::Timer retry_;  // after the machine ran out of descriptors
 };
 
 /// The command line's side: asks and reads the whole answer. Blocking. Errors: refused or not_found when no relay listens at `path`.

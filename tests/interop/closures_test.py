@@ -1,6 +1,9 @@
 """R18 and R19 for an administrator: what `adieu closures` tells of a running relay, after a restart and of a spool at rest; the alarm in the log."""
 import datetime
 import json
+import os
+import pathlib
+import resource
 import smtplib
 import socket
 import subprocess
@@ -255,6 +258,29 @@ def test_nonsense(directory, children):
     assert relay.queue("list").returncode == 1
 
 
+def test_no_descriptors(directory, children):
+    """without descriptors the control socket waits, at no cost, and answers once there are some"""
+    relay = everything(directory, children)
+    pid = relay.child.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+    def seconds():
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(relay.directory / "control"))
+        client.sendall(b'{"command":"closures"}\n')
+        used = seconds()
+        time.sleep(2)
+        used = seconds() - used
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert "hours" in json.loads(client.makefile().readline())
+    assert used < 0.3, f"{used} s of CPU within 2 s"
+
+
 def test_invented_names(directory, children):
     """a client that invents names does not grow the ledger"""
     relay = everything(directory, children)
@@ -266,4 +292,4 @@ def test_invented_names(directory, children):
     assert len(told) == 17 and told["*"]["sessions"] == 24, sorted(told)
 
 
-run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_nonsense, test_invented_names])
+run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_nonsense, test_no_descriptors, test_invented_names])
