@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import resource
+import shlex
 import smtplib
 import socket
 import subprocess
@@ -15,10 +16,10 @@ import urllib.request
 from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, client_context, free_port, run, wait_until
 
 
-def everything(directory, children, closure="", more=""):
+def everything(directory, children, closure="", more="", tls="off"):
     sink = Sink(directory)
     children.append(sink.child)
-    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls off", closure=closure, more=more)
+    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls {tls}", closure=closure, more=more)
     children.append(relay)
     return relay
 
@@ -202,10 +203,31 @@ def test_always_and_never(directory, children):
         relay.stop()
 
 
+def test_record(directory, children):
+    """the log's record of a layer says all of it, as a server and as a client"""
+    relay = everything(directory, children, tls="opportunistic")
+    clean(relay, 2)
+    wait_until("the records of both sides", lambda: len(relay.closures()) >= 2 and any("role=client" in line for line in relay.closures()))
+
+    def fields(role):
+        line = [line for line in relay.closures() if f"role={role}" in line][0]
+        return dict(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+
+    server, client = fields("server"), fields("client")
+    assert server["ending"] == "unanswered" and server["effect"] == "after-quit" and server["transactions"] == "2", server
+    assert server["peer"].startswith("127.0.0.1:") and server["name"] == "client.example" and server["listener"] == f"127.0.0.1:{relay.port}", server
+    assert client["ending"] == "mutual" and client["effect"] == "after-quit" and int(client["transactions"]) >= 1, client
+    assert client["peer"].startswith("127.0.0.1:") and client["host"] == "127.0.0.1" and client["next-hop"] == "out", client
+    for told in (server, client):
+        assert told["tls"] == "TLS1.3" and told["cipher"].startswith("TLS_AES_"), told
+        assert int(told["in"]) > 100 and int(told["out"]) > 100 and 0 <= float(told["seconds"]) < 20, told
+    assert int(server["in"]) > 2 * len(MESSAGE) and int(client["out"]) > len(MESSAGE), (server, client)
+
+
 def test_metrics(directory, children):
     """what happened is counted over HTTP, which answers nothing else"""
     port = free_port()
-    relay = everything(directory, children, more=f"metrics 127.0.0.1:{port}")
+    relay = everything(directory, children, closure="; closure { alarm always }", more=f"metrics 127.0.0.1:{port}", tls="opportunistic")
     clean(relay, 3)
     cut(relay)
     base = f"http://127.0.0.1:{port}"
@@ -220,6 +242,9 @@ def test_metrics(directory, children):
     assert "adieu_messages_queued_total 3" in told, told
     assert 'adieu_closures_total{role="server",ending="unanswered",effect="after-quit"} 1' in told, told
     assert 'adieu_closures_total{role="server",ending="fin",effect="rolled-back"} 1' in told, told
+    assert 'adieu_alarms_total{reason="truncation"} 1' in told and 'adieu_alarms_total{reason="unusual"} 0' in told, told
+    ours = 'adieu_closures_total{role="client",ending="mutual",effect="after-quit"} '
+    wait_until("the end of our own layer", lambda: any(line.startswith(ours) and int(line.rsplit(" ", 1)[1]) >= 1 for line in text()))
     assert all(line.startswith("#") or line.rsplit(" ", 1)[1].isdigit() for line in told), told
     for request, status in ((base + "/", 404), (urllib.request.Request(base + "/metrics", data=b"x"), 405)):
         try:
@@ -292,4 +317,4 @@ def test_invented_names(directory, children):
     assert len(told) == 17 and told["*"]["sessions"] == 24, sorted(told)
 
 
-run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_metrics, test_nonsense, test_no_descriptors, test_invented_names])
+run([test_told, test_order, test_histogram, test_alarm, test_always_and_never, test_record, test_metrics, test_nonsense, test_no_descriptors, test_invented_names])
