@@ -79,7 +79,6 @@ class Transport {
     return block;
   }
   void discard() {
-    uv::shut_down_writing(socket_);
     for (int blocks = 0; blocks < kBlocksAtOnce; ++blocks) {
       if (uv::receive(socket_, block().data(), block().size()).how != uv::Transfer::done) return;
     }

@@ -1,7 +1,11 @@
 // See loop.h.
 #include "io/uv/loop.h"
 
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "adieu/base/result.h"
@@ -16,13 +20,54 @@ Loop::Loop() {
   });
   check(made == 0, "a loop can be woken");
   wake_->get()->data = this;
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  polling_ = std::make_unique<Owned<uv_poll_t>>();
+  check(epoll_ >= 0 && uv_poll_init(&loop_, polling_->get(), epoll_) == 0, "an epoll set can be made and polled");
+  polling_->get()->data = this;
+  uv_poll_start(polling_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) noexcept {
+    if (handle->data != nullptr) static_cast<Loop*>(handle->data)->dispatch();
+  });
 }
 
 Loop::~Loop() {
   wake_.reset();
+  polling_.reset();
   // Handles that are being closed free their memory in their close callbacks, which run here.
   uv_run(&loop_, UV_RUN_DEFAULT);
   check(uv_loop_close(&loop_) == 0, "whatever lived in a loop was destroyed before it");
+  ::close(epoll_);
+}
+
+std::uint32_t Loop::enter(Poll& poll) {
+  if (free_places_.empty()) {
+    free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
+    places_.emplace_back();
+  }
+  const std::uint32_t place = free_places_.back();
+  free_places_.pop_back();
+  places_[place].poll = &poll;
+  return place;
+}
+
+void Loop::leave(std::uint32_t place) {
+  places_[place].poll = nullptr;
+  ++places_[place].number;
+  free_places_.push_back(place);
+}
+
+/// What is left when the array is full is told in the next turn.
+void Loop::dispatch() {
+  std::array<epoll_event, 256> events;
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    const Place& place = places_[static_cast<std::uint32_t>(event.data.u64)];
+    if (place.poll == nullptr || place.number != event.data.u64 >> 32) continue;
+    // An error on the descriptor is met by the read or write that follows.
+    const bool ended = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+    const int ready = ((event.events & EPOLLIN) != 0 || ended ? UV_READABLE : 0) | ((event.events & EPOLLOUT) != 0 || ended ? UV_WRITABLE : 0);
+    place.poll->callback_(ready);
+  }
 }
 
 void Loop::post(Task task) {
@@ -86,23 +131,22 @@ void Timer::fire() {
   callback_();
 }
 
-Poll::Poll(Loop& loop, int descriptor, std::function<void(int)> callback) : callback_(std::move(callback)) {
-  check(uv_poll_init(loop.get(), handle_.get(), descriptor) == 0, "a descriptor can be polled");
-  handle_->data = this;
+Poll::Poll(Loop& loop, int descriptor, std::function<void(int)> callback)
+    : loop_(loop), descriptor_(descriptor), callback_(std::move(callback)), place_(loop.enter(*this)) {}
+
+Poll::~Poll() {
+  set(0);
+  loop_.leave(place_);
 }
 
 void Poll::set(int events) {
   if (events == events_) return;
+  epoll_event wanted{};
+  wanted.events = ((events & UV_READABLE) != 0 ? EPOLLIN : 0U) | ((events & UV_WRITABLE) != 0 ? EPOLLOUT : 0U);
+  wanted.data.u64 = std::uint64_t{loop_.places_[place_].number} << 32 | place_;
+  const int change = events == 0 ? EPOLL_CTL_DEL : events_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  check(::epoll_ctl(loop_.epoll_, change, descriptor_, &wanted) == 0, "a descriptor can be polled");
   events_ = events;
-  if (events == 0) {
-    uv_poll_stop(handle_.get());
-    return;
-  }
-  uv_poll_start(handle_.get(), events, [](uv_poll_t* handle, int status, int ready) noexcept {
-    if (handle->data == nullptr) return;
-    // An error on the descriptor is met by the read or write that follows.
-    static_cast<Poll*>(handle->data)->callback_(status < 0 ? UV_READABLE | UV_WRITABLE : ready);
-  });
 }
 
 Signal::Signal(Loop& loop, int number, std::function<void()> callback) : callback_(std::move(callback)) {

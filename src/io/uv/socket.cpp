@@ -87,6 +87,7 @@ Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
   if (!socket) return failed(what);
   turn_on(socket.get(), SOL_SOCKET, SO_REUSEADDR);
   turn_on(socket.get(), SOL_SOCKET, SO_REUSEPORT);
+  turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);  // what it accepts inherits that (tcp(7))
   if (::bind(socket.get(), address.get(), address.length) != 0) return failed(what);
   if (::listen(socket.get(), SOMAXCONN) != 0) return failed(what);
   return socket;
@@ -136,7 +137,6 @@ Result<std::optional<Accepted>> accept(const Descriptor& listener) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return failed("accept");
     return std::optional<Accepted>{};
   }
-  if (address.storage.ss_family != AF_UNIX) turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
   return std::optional<Accepted>(Accepted{std::move(socket), from_system(address)});
 }
 
