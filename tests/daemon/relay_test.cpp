@@ -168,15 +168,18 @@ class OddHop {
   std::thread thread_;
 };
 
-constexpr const char* kSession = "EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nbody\r\n.\r\nQUIT\r\n";
+/// No two messages alike: QUIT stands behind the dot, so that the 250 counts as unconfirmed, and the same message would be one that comes again (R12).
+std::string session_of(int number) {
+  return "EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nbody " + std::to_string(number) + "\r\n.\r\nQUIT\r\n";
+}
 
 TEST(Relay, goes_on_when_a_message_finds_its_connection_out_of_step) {
   OddHop hop("2");
   RunningRelay relay("next-hop a { host 127.0.0.1:" + std::to_string(hop.port) + "; tls off; idle-timeout 1m }\n" +
                      "relay from network local to any via a\n");
-  for (std::size_t messages = 1; messages <= 2; ++messages) {
-    talk(relay.port, kSession);
-    relay.wait_for("event=delivered", messages);
+  for (int messages = 1; messages <= 2; ++messages) {
+    talk(relay.port, session_of(messages));
+    relay.wait_for("event=delivered", static_cast<std::size_t>(messages));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the octet behind the 250 arrives
   }
   EXPECT_EQ(relay.log.count("event=again-at-once"), 1u);
@@ -212,11 +215,11 @@ TEST(Relay, goes_on_when_a_next_hop_closes_just_as_the_idle_time_out_comes) {
       ASSERT_GT(::recv(client, block, sizeof block, 0), 0);
     }
   }
-  talk(relay.port, kSession);
+  talk(relay.port, session_of(1));
   relay.wait_for("event=delivered");
   ::send(clients[0], kRefused.data(), kRefused.size(), MSG_NOSIGNAL);
   relay.wait_for("event=reject", 2);
-  talk(relay.port, kSession);
+  talk(relay.port, session_of(2));
   relay.wait_for("event=delivered", 2);
   for (const int client : clients) ::close(client);
 }
@@ -256,7 +259,9 @@ TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_goo
         // Two messages a session; every second one goes both ways. Some clients cut the second short.
         const std::string envelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n" +
                                      std::string(i % 2 == 0 ? "RCPT TO:<c@second.example>\r\n" : "") + "DATA\r\n";
-        const std::string session = "EHLO c" + std::to_string(t) + "\r\n" + envelope + data + ".\r\n" + envelope + data + ".\r\nQUIT\r\n";
+        const std::string number = std::to_string(t) + '/' + std::to_string(i);
+        const std::string session = "EHLO c" + std::to_string(t) + "\r\n" + envelope + "first " + number + "\r\n" + data + ".\r\n" + envelope +
+                                    "second " + number + "\r\n" + data + ".\r\nQUIT\r\n";
         const std::string replies = talk(port, session);
         for (std::size_t at = replies.find("queued as"); at != std::string::npos; at = replies.find("queued as", at + 1)) ++acknowledged;
       }

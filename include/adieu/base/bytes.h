@@ -15,8 +15,6 @@ using Octets = std::string_view;
 class OctetQueue {
  public:
   static constexpr std::size_t kKeep = 512;
-  /// What was consumed is let go of at the latest when it is as much as this.
-  static constexpr std::size_t kCompact = 16'384;
 
   void append(Octets octets) {
     if (head_ != 0 && head_ == data_.size()) clear();
@@ -44,6 +42,7 @@ class OctetQueue {
   }
 
  private:
+  static constexpr std::size_t kCompact = 16'384;
   std::string data_;
   std::size_t head_ = 0;
 };

@@ -67,8 +67,13 @@ struct ServerSession::Impl {
 
   // --- replies
 
+  void put(const Reply& reply) {
+    const std::string wire = reply.wire();
+    output.append(wire);
+    said += wire.size();
+  }
   void say(const Reply& reply) {
-    output += reply.wire();
+    put(reply);
     if (reply.code < 400) return;
     ++counts.errors;
     if (counts.errors >= profile.limits.errors && !is<Over>()) {
@@ -77,7 +82,7 @@ struct ServerSession::Impl {
   }
   /// The last reply of the session.
   void end(EndReason reason, const Reply& reply) {
-    output += reply.wire();
+    put(reply);
     state = Over{reason, reason != EndReason::quit && in_transaction()};
   }
   bool in_transaction() const {
@@ -99,11 +104,11 @@ struct ServerSession::Impl {
 
   // --- input
 
-  std::string_view unread() const { return std::string_view(input).substr(read); }
+  Octets unread() const { return input.view(); }
 
   /// One step; false when nothing can be done.
   bool step() {
-    if (asked.index() != 0 || is<StartingTls>() || is<Over>() || output.size() - handed_over >= profile.limits.output) return false;
+    if (asked.index() != 0 || is<StartingTls>() || is<Over>() || output.size() >= profile.limits.output) return false;
     if (auto* data = std::get_if<ReceivingMailData>(&state)) return take_mail_data(*data);
     if (auto* chunk = std::get_if<ReceivingChunk>(&state)) return take_chunk(*chunk);
     return take_command();
@@ -114,29 +119,14 @@ struct ServerSession::Impl {
     if (taken.consumed == 0) return false;
     // The line may lie in `input`, which is let go only when it has been worked on.
     if (taken.status == LineStatus::line) {
-      carry_out(taken.line, read + taken.consumed == input.size());
+      carry_out(taken.line, taken.consumed == input.size());
     } else if (taken.status == LineStatus::too_long) {
       say(reply::command_too_long());
     } else if (taken.status == LineStatus::malformed) {
       say(reply::bare_newline_in_command());
     }
-    consume(taken.consumed);
+    input.consume(taken.consumed);
     return true;
-  }
-
-  void consume(std::size_t count) {
-    read += count;
-    if (read == input.size()) {
-      read = 0;
-      if (input.capacity() > OctetQueue::kKeep) {
-        std::string().swap(input);
-      } else {
-        input.clear();
-      }
-    } else if (read > OctetQueue::kCompact) {
-      input.erase(0, read);
-      read = 0;
-    }
   }
 
   void carry_out(std::string_view line, bool nothing_behind) {
@@ -266,7 +256,7 @@ struct ServerSession::Impl {
     }
     if (unread().empty()) return false;
     std::string out;
-    consume(data.message.take(unread(), profile, out));
+    input.consume(data.message.take(unread(), profile, out));
     append(data.message, std::move(out));
     return true;
   }
@@ -278,7 +268,7 @@ struct ServerSession::Impl {
       chunk.left -= octets.size();
       std::string out;
       if (chunk.message) chunk.message->take(octets, profile, out);
-      consume(octets.size());
+      input.consume(octets.size());
       if (chunk.message) append(*chunk.message, std::move(out));
       return true;
     }
@@ -356,8 +346,8 @@ struct ServerSession::Impl {
     auto transaction = std::move(std::get<InTransaction>(state).message.transaction);
     state = Greeted{};
     if (reply.positive()) {
-      output += reply.wire();
-      promised.push_back({output_begin + output.size(), std::move(transaction)});
+      put(reply);
+      promised.push_back({said, std::move(transaction)});
       ++counts.transactions;
       return;
     }
@@ -371,11 +361,10 @@ struct ServerSession::Impl {
   State state = Fresh{};
   Open asked;
   std::optional<Question> question;   // to be handed out by next_action
-  std::string input;
-  std::size_t read = 0;               // of input
-  std::string output;
-  std::size_t handed_over = 0;        // of output
-  std::uint64_t output_begin = 0;     // octets of the session's output before `output`
+  OctetQueue input;
+  OctetQueue output;
+  std::uint64_t said = 0;             // octets of output since the session began
+  std::uint64_t handed_over = 0;      // of them
   /// A message whose 2xx ends at that octet of the output.
   struct Promise {
     std::uint64_t end;
@@ -430,29 +419,17 @@ void ServerSession::answer(Answer answer) {
   }
 }
 
-Octets ServerSession::output() const { return Octets(impl_->output).substr(impl_->handed_over); }
+Octets ServerSession::output() const { return impl_->output.view(); }
 
 void ServerSession::sent(std::size_t count) {
   Impl& self = *impl_;
+  self.output.consume(count);
   self.handed_over += count;
-  while (!self.promised.empty() && self.promised.front().end <= self.output_begin + self.handed_over) {
+  while (!self.promised.empty() && self.promised.front().end <= self.handed_over) {
     self.promised.front().transaction->acknowledge();
     self.unconfirmed.push_back(std::move(self.promised.front().transaction));
     self.promised.pop_front();
     ++self.committed;
-  }
-  if (self.handed_over == self.output.size()) {
-    self.output_begin += self.output.size();
-    self.handed_over = 0;
-    if (self.output.capacity() > OctetQueue::kKeep) {
-      std::string().swap(self.output);
-    } else {
-      self.output.clear();
-    }
-  } else if (self.handed_over > OctetQueue::kCompact) {
-    self.output.erase(0, self.handed_over);
-    self.output_begin += self.handed_over;
-    self.handed_over = 0;
   }
 }
 
