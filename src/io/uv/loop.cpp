@@ -66,7 +66,8 @@ void Loop::dispatch() {
     // An error on the descriptor is met by the read or write that follows.
     const bool ended = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
     const int ready = ((event.events & EPOLLIN) != 0 || ended ? UV_READABLE : 0) | ((event.events & EPOLLOUT) != 0 || ended ? UV_WRITABLE : 0);
-    place.poll->callback_(ready);
+    // What was wanted when the events were fetched may not be any more.
+    if ((ready & place.poll->events_) != 0) place.poll->callback_(ready & place.poll->events_);
   }
 }
 

@@ -77,6 +77,40 @@ TEST(Timer, that_is_unset_or_destroyed_never_fires) {
   EXPECT_EQ(fired, 0);
 }
 
+/// Two descriptors are ready in the same turn; whichever is told first makes the other one unwanted.
+TEST(Poll, that_is_unset_or_destroyed_by_another_in_the_same_turn_is_not_told) {
+  for (const bool destroyed : {false, true}) {
+    std::array<std::array<int, 2>, 2> pipes{};
+    Loop loop;
+    std::array<std::unique_ptr<Poll>, 2> polls;
+    int told = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(::pipe(pipes[i].data()), 0);
+      ASSERT_EQ(::write(pipes[i][1], "x", 1), 1);
+      polls[i] = std::make_unique<Poll>(loop, pipes[i][0], [&, i](int events) {
+        ++told;
+        EXPECT_EQ(events, UV_READABLE);
+        if (destroyed) {
+          polls[1 - i].reset();
+        } else {
+          polls[1 - i]->set(0);
+        }
+        char octet = 0;
+        EXPECT_EQ(::read(pipes[i][0], &octet, 1), 1);
+      });
+      polls[i]->set(UV_READABLE);
+    }
+    Timer end(loop, [&] { loop.stop(); });
+    end.set(loop.now() + 20ms);
+    loop.run();
+    EXPECT_EQ(told, 1) << destroyed;
+    polls = {};
+    for (const auto& pipe : pipes) {
+      for (const int descriptor : pipe) ::close(descriptor);
+    }
+  }
+}
+
 TEST(Socket, brings_octets_and_eof_over_loopback) {
   auto listener = listen_tcp({*IpAddress::parse("127.0.0.1"), 0});
   ASSERT_TRUE(listener) << listener.error().message;
