@@ -137,6 +137,7 @@ Result<> Relay::prepare_next_hops() {
     connection.handshake_timeout = config_.tls.handshake_timeout;
     connection.renew_after_messages = policy.renew_after_messages;
     connection.renew_after = policy.renew_after;
+    connection.returns_to_plaintext = policy.closure.after_close_notify == config::AfterCloseNotify::plaintext;
     switch (policy.tls) {
       case config::NextHopTls::off: connection.starttls = smtp::ClientStartTls::never; continue;
       case config::NextHopTls::opportunistic: connection.starttls = smtp::ClientStartTls::when_offered; break;

@@ -222,6 +222,7 @@ TEST_P(Renewed, R17_whatever_goes_wrong_between_two_layers_the_message_waits_and
     EXPECT_EQ(renewal.outcomes.back().fate, smtp::Fate::deferred);
     EXPECT_FALSE(renewal.outcomes.back().may_have_arrived);
     EXPECT_EQ(renewal.outcomes.back().detail.substr(0, wrong.words.size()), wrong.words);
+    EXPECT_EQ(renewal.outcomes.back().reply.code, 0) << "the message goes by another connection at once";
     EXPECT_EQ(renewal.in_plaintext.find("MAIL"), std::string::npos);
     EXPECT_EQ(renewal.server.ledger.committed.size(), 2u);
     EXPECT_EQ(renewal.ends.front().ending, tls::Ending::mutual);

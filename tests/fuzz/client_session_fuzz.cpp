@@ -24,7 +24,7 @@ class Scene {
     profile_.reply_line = 128;
     profile_.reply_lines = 8;
     layer_.secure = (flags & 6) == 0;
-    layer_.greeted = layer_.secure;
+    layer_.start = layer_.secure ? ClientLayer::Start::hello : ClientLayer::Start::greeting;
     layer_.starttls = layer_.secure || (flags & 6) == 2   ? ClientStartTls::never
                       : (flags & 6) == 4 ? ClientStartTls::when_offered
                                          : ClientStartTls::required;

@@ -346,4 +346,49 @@ def test_the_next_message(directory, children):
     assert relay.log().count("event=again-at-once") == len(hops), relay.log()
 
 
-run([test_faults, test_the_next_message])
+class Returning:
+    """A next hop that shows XTLSRETURN, ends TLS behind each message, and goes on in plaintext."""
+
+    def __init__(self):
+        self.outside = []  # verbs heard in the clear
+
+    def __call__(self, link, stage, good):
+        if not link.tls:
+            self.outside.append(stage)
+        if stage == "EHLO inside":
+            return good.replace(b"250 PIPELINING", b"250-PIPELINING\r\n250 XTLSRETURN")
+        if stage == "behind":
+            link.close_notify()
+            try:
+                link.pull()
+            except Over as over:
+                assert str(over) == "close_notify", over
+            link.tls, link.lines = None, b""
+        return good
+
+
+def test_returning(directory, children):
+    """R16: a next hop that ends TLS while the connection waits, and returns to plaintext: a new layer for the next message, or a new connection"""
+    faults = {"plaintext": Returning(), "quit": Returning()}
+    hops = {policy: NextHop(directory, fault) for policy, fault in faults.items()}
+    children.extend(hops.values())
+    first = "".join(f"next-hop {policy} {{ host 127.0.0.1:{hop.port}; tls required; closure {{ after-close-notify {policy} }} }}\n"
+                    f"domains {policy} {policy}.example\nrelay from network local to domains {policy} via {policy}\n" for policy, hop in hops.items())
+    relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", first=first)
+    children.append(relay)
+    with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+        for number in (1, 2, 3):
+            for policy in hops:
+                client.sendmail("a@example.org", [f"b@{policy}.example"], MESSAGE)
+            wait_until(f"message {number}", lambda: all(hop.taken >= number for hop in hops.values()))
+            time.sleep(0.3)
+    wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout)
+    assert "event=deferred" not in relay.log(), relay.log()
+    assert [(hop.taken, hop.acknowledged, hop.faults) for hop in hops.values()] == [(3, 3, [])] * 2, [hop.__dict__ for hop in hops.values()]
+    assert hops["plaintext"].connections == 1 and hops["quit"].connections >= 2, [hop.__dict__ for hop in hops.values()]
+    assert faults["plaintext"].outside == ["greeting"] + ["EHLO", "STARTTLS"] * 3, faults["plaintext"].outside
+    lines = [line for line in relay.closures() if "next-hop=plaintext" in line]
+    assert len(lines) >= 2 and all("ending=mutual" in line and "effect=none" in line and "transactions=1" in line for line in lines), lines
+
+
+run([test_faults, test_the_next_message, test_returning])

@@ -29,9 +29,9 @@ class Talk {
     session = std::make_unique<ClientSession>(profile_, layer, now);
     work();
   }
-  static constexpr ClientLayer kSecure{.secure = true, .starttls = ClientStartTls::never, .greeted = true};
+  static constexpr ClientLayer kSecure{.secure = true, .starttls = ClientStartTls::never, .start = ClientLayer::Start::hello};
   static constexpr ClientLayer plain(ClientStartTls starttls) {
-    return {.secure = false, .starttls = starttls, .greeted = false};
+    return {.secure = false, .starttls = starttls, .start = ClientLayer::Start::greeting};
   }
 
   /// What the session has said since the last call.

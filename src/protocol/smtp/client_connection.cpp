@@ -23,7 +23,7 @@ bool is_final(const Finished& finished) {
 ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
   check(profile.starttls == ClientStartTls::never || profile.channels != nullptr, "a TLS next hop has a channel factory");
   session_ = std::make_unique<ClientSession>(
-      profile.session, ClientLayer{.secure = false, .starttls = profile.starttls, .greeted = false}, now);
+      profile.session, ClientLayer{.secure = false, .starttls = profile.starttls, .start = ClientLayer::Start::greeting}, now);
 }
 
 ClientConnection::~ClientConnection() = default;
@@ -45,11 +45,17 @@ bool ClientConnection::is_to_be_renewed(Instant now) const {
   return old && channel_ && session_->has_extension("XTLSRETURN");
 }
 
-/// R17: S, then R. Without TLS again nothing is sent: STARTTLS is required, whatever the next hop's policy leaves open.
+bool ClientConnection::can_rest() const {
+  return profile_.returns_to_plaintext && is_ready_ && session_ && session_->ready() && session_->has_extension("XTLSRETURN");
+}
+
+/// R and S have gone. Without TLS again nothing is sent: STARTTLS is required, whatever the next hop's policy leaves open (R17).
 void ClientConnection::begin_plaintext_again(Instant now) {
   channel_.reset();
+  rests_ = !waiting_;
+  const auto start = rests_ ? ClientLayer::Start::rest : ClientLayer::Start::hello;
   session_ = std::make_unique<ClientSession>(
-      profile_.session, ClientLayer{.secure = false, .starttls = ClientStartTls::required, .greeted = true}, now);
+      profile_.session, ClientLayer{.secure = false, .starttls = ClientStartTls::required, .start = start}, now);
   course_ = Course::going_on;
   layer_began_ = now;
   octets_in_ = octets_out_ = 0;
@@ -77,6 +83,7 @@ void ClientConnection::receive(Octets octets, Instant now) {
 
 void ClientConnection::receive_eof(Instant now) {
   if (course_ == Course::ending) return;
+  heard_fin_ = true;
   if (channel_) {
     channel_->receive_eof();
   } else {
@@ -97,6 +104,16 @@ void ClientConnection::end_at_once(Instant now) {
   layer_deadline_.reset();
 }
 
+/// The layer is over. In plaintext the next hop speaks when it is spoken to: what it has said already ends the connection.
+void ClientConnection::end_or_go_on(Instant now) {
+  if ((waiting_ || rests_) && std::holds_alternative<tls::Plain>(state_) && channel_->unread() == 0 && !heard_fin_) {
+    begin_plaintext_again(now);
+    return;
+  }
+  course_ = Course::ending;
+  channel_.reset();
+}
+
 /// True when a record's plaintext was given to the session, which shall work on it before anything behind it is read.
 bool ClientConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && !is_broken()) {
@@ -107,7 +124,7 @@ bool ClientConnection::work_on_channel(Instant now) {
         note(tls::Event::established);
         layer_deadline_.reset();
         session_ = std::make_unique<ClientSession>(
-            profile_.session, ClientLayer{.secure = true, .starttls = ClientStartTls::never, .greeted = true}, now);
+            profile_.session, ClientLayer{.secure = true, .starttls = ClientStartTls::never, .start = ClientLayer::Start::hello}, now);
         encrypted_ = 0;
         return true;
       case tls::ChannelEvent::plaintext:
@@ -125,15 +142,13 @@ bool ClientConnection::work_on_channel(Instant now) {
 void ClientConnection::peer_closed(Instant now) {
   note(tls::Event::received_close_notify);
   if (std::holds_alternative<tls::Plain>(state_)) {
-    const bool silent = channel_->unread() == 0;  // in plaintext the next hop speaks when it is spoken to
     finish_layer(tls::Ending::mutual, now);
-    if (waiting_ && silent) {
-      begin_plaintext_again(now);
-      return;
-    }
-    course_ = Course::ending;
-    channel_.reset();
+    end_or_go_on(now);
     return;
+  }
+  if (channel_->unread() == 0 && can_rest()) {
+    rests_ = true;
+    session_.reset();
   }
   end_session("the next hop ended TLS");
   if (channel_->unread() != 0) {
@@ -235,7 +250,10 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     ClientAction action = session_->next_action();
     encrypt();
     if (std::holds_alternative<Ready>(action)) {
-      if (!waiting_) return Ready{};
+      if (!waiting_) {
+        is_ready_ = true;
+        return Ready{};
+      }
       in_message_ = true;
       ++messages_;
       session_->send(*std::exchange(waiting_, std::nullopt), now);
@@ -264,7 +282,10 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     }
   }
   if (course_ == Course::ending && waiting_) {
-    const Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
+    Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
+    // To whatever it was, not to the message, which is to go by another connection at once (R17).
+    if (outcome.reply.code != 0) outcome.detail += (outcome.detail.empty() ? "" : ": ") + outcome.reply.line();
+    outcome.reply = {};
     Finished finished{std::vector<Outcome>(waiting_->envelope.forward_paths.size(), outcome)};
     waiting_.reset();
     return finished;
@@ -274,6 +295,13 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
 }
 
 void ClientConnection::send(OutgoingMessage message, Instant now) {
+  is_ready_ = false;
+  if (rests_) {
+    rests_ = false;
+    waiting_ = std::move(message);
+    if (session_) session_->go_on(now);  // else S is still on its way
+    return;
+  }
   if (!session_) {
     const Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the session had ended"));
     finished_ = Finished{std::vector<Outcome>(message.envelope.forward_paths.size(), outcome)};
@@ -304,6 +332,7 @@ void ClientConnection::give_up(std::string why, Instant now) {
 }
 
 void ClientConnection::quit(Instant now) {
+  is_ready_ = rests_ = false;
   if (!session_) return;
   quit_sent_ = true;
   session_->quit(now);
@@ -332,8 +361,7 @@ void ClientConnection::sent(std::size_t count, Instant now) {
   const auto* broken = std::get_if<tls::Broken>(&state_);
   if (broken == nullptr && !std::holds_alternative<tls::Plain>(state_)) return;  // now wait for R
   finish_layer(broken != nullptr ? broken->ending : tls::Ending::mutual, now);
-  course_ = Course::ending;
-  channel_.reset();
+  end_or_go_on(now);
 }
 
 Deadline ClientConnection::deadline() const {

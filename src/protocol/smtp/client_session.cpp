@@ -35,10 +35,10 @@ using Phase = std::variant<Opening, TurnedToTls, Idle, ClientTransaction, Quitti
 struct ClientSession::Impl {
   Impl(const ClientProfile& the_profile, const ClientLayer& the_layer, Instant now)
       : profile(the_profile), layer(the_layer), reader(the_profile.reply_line, the_profile.reply_lines), progress(now) {
-    if (layer.greeted) {
-      say_hello();
-    } else {
-      exchange.awaited.push_back(Awaited::greeting);
+    switch (layer.start) {
+      case ClientLayer::Start::greeting: exchange.awaited.push_back(Awaited::greeting); break;
+      case ClientLayer::Start::hello: say_hello(); break;
+      case ClientLayer::Start::rest: phase = Idle{.told = true}; break;
     }
   }
 
@@ -301,6 +301,16 @@ void ClientSession::quit(Instant now) {
   check(std::holds_alternative<Idle>(impl_->phase), "QUIT comes between messages");
   impl_->progress = now;
   impl_->say_quit(std::nullopt);
+}
+
+void ClientSession::go_on(Instant now) {
+  Impl& my = *impl_;
+  if (!my.reader.empty()) my.lose({4, 5, 0}, "octets came unasked");
+  if (std::holds_alternative<Ended>(my.phase)) return;
+  check(my.layer.start == ClientLayer::Start::rest && my.exchange.awaited.empty(), "a session at rest goes on");
+  my.progress = now;
+  my.phase = Opening{};
+  my.say_hello();
 }
 
 Octets ClientSession::output() const { return impl_->exchange.output.view(); }

@@ -22,6 +22,9 @@ struct ClientConnectionProfile {
   /// R17: how old a TLS layer may get before the next message finds a new one on the same connection, where the next hop can do that. 0: any age.
   std::uint64_t renew_after_messages = 0;
   Duration renew_after{};
+  /// R16: close_notify while the connection waits for a message does not end it, where the next hop can return to plaintext (XTLSRETURN). The
+  /// next message finds a new layer first, as in R17.
+  bool returns_to_plaintext = false;
 };
 
 /// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before QUIT did, for messages that
@@ -45,7 +48,7 @@ class ClientConnection {
   /// Call until monostate or ClientClosed, then hand over `output()`.
   ClientConnectionAction next_action(Instant now);
 
-  /// See ClientSession; only after Ready. Where the layer is to be renewed first, the message waits for that; when it goes wrong the message
+  /// See ClientSession; only after Ready. Where the layer is to be renewed first, or has been ended by the next hop, the message waits for that; when it goes wrong the message
   /// finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
@@ -66,7 +69,9 @@ class ClientConnection {
  private:
   void begin_tls(Instant now);
   bool is_to_be_renewed(Instant now) const;
+  bool can_rest() const;
   void begin_plaintext_again(Instant now);
+  void end_or_go_on(Instant now);
   bool work_on_channel(Instant now);
   void peer_closed(Instant now);
   void break_layer(tls::Event event, std::string detail, Instant now);
@@ -97,6 +102,9 @@ class ClientConnection {
   std::size_t encrypted_ = 0;          // octets of the session's output that stand in records not yet handed over
   std::uint64_t encrypted_end_ = 0;    // where the last of those ends among octets_out_
   std::optional<OutgoingMessage> waiting_;  // for a new layer: R17
+  bool is_ready_ = false;                   // Ready was told, and nothing came of it yet
+  bool rests_ = false;                      // in plaintext, or shall once S is out, for a message to go on with (R16)
+  bool heard_fin_ = false;
   std::uint64_t messages_ = 0;              // in this layer
   bool quit_sent_ = false;
   std::string detail_;

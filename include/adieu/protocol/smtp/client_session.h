@@ -45,9 +45,14 @@ struct ClientProfile {
 };
 
 struct ClientLayer {
+  enum class Start : std::uint8_t {
+    greeting,  // wait for it first
+    hello,     // EHLO at once
+    rest,      // EHLO when `go_on` is called; until then whatever the next hop says ends the session
+  };
   bool secure = false;
   ClientStartTls starttls = ClientStartTls::when_offered;  // plaintext layers only
-  bool greeted = true;    // false: wait for the greeting first; true: EHLO at once
+  Start start = Start::hello;
 };
 
 /// What one delivery attempt of one message needs; the mail data is pulled as it is needed.
@@ -90,8 +95,10 @@ class ClientSession {
   void send(OutgoingMessage message, Instant now);
   /// After WantsMailData. `last`: that was all of it. Without effect when the message has ended meanwhile.
   void supply(Octets mail_data, bool last);
-  /// After Ready: QUIT, then ClientEnd when it is answered or times out.
+  /// After Ready, or at rest: QUIT, then ClientEnd when it is answered or times out.
   void quit(Instant now);
+  /// At rest: EHLO.
+  void go_on(Instant now);
 
   Octets output() const;
   void sent(std::size_t count, Instant now);
