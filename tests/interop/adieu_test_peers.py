@@ -67,14 +67,14 @@ class Child:
 class Relay:
     """adieu serve with a policy of the test's; `more` is added to it, `first` stands before its rule."""
 
-    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first=""):
+    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB"):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         certificate(self.directory)
         self.policy = self.directory / "adieu.conf"
         self.policy.write_text(
             f"""hostname relay.example.org
-spool rocksdb spool {{ free-space 1MiB; large-message 64KiB }}
+spool rocksdb spool {{ free-space 1MiB; large-message {large} }}
 control-socket control
 log {{ level debug }}
 certificate default {{ chain chain.pem; key key.pem }}
