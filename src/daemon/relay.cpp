@@ -77,8 +77,6 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
     if (!shard) return tl::unexpected<Error>(shard.error());
     relay->shards_.push_back(std::move(*shard));
   }
-  for (Bound& bound : relay->bound_) relay->shards_[bound.shard]->listen(std::move(bound.socket), *bound.listener, relay->limits_);
-  relay->bound_.clear();
   return relay;
 }
 
@@ -153,6 +151,8 @@ Result<> Relay::prepare_next_hops() {
 
 int Relay::run() {
   for (const auto& shard : shards_) shard->start();
+  // R12: after a crash a client may come with a message that is here already, which is known once the spool has been read.
+  if (reception_->last_run_ended_in_order) listen();
   take_up({});
   if (control_socket_) {
     control_ = std::make_unique<Control>(loop_, std::move(control_socket_),
@@ -164,10 +164,6 @@ int Relay::run() {
     log_.write(LogLevel::warning, LogLine("reload").field("error", "reloading is not supported yet; restart to change the policy"));
   });
   std::signal(SIGPIPE, SIG_IGN);
-  LogLine listening("listening");
-  for (const auto& listener : listeners_) listening.field("on", listener->name);
-  log_.write(LogLevel::info, listening.field("hostname", config_.hostname).field("loops", static_cast<std::int64_t>(loops_)));
-  notify_service_manager("READY=1");
   uv::Timer save(loop_, [this, &save] {
     closures_.save();
     save.set(loop_.now() + kSaveClosures);
@@ -181,6 +177,22 @@ int Relay::run() {
   shards_.clear();
   log_.write(LogLevel::info, LogLine("stopped"));
   return 0;
+}
+
+/// Clients that came before have waited in the kernel.
+void Relay::listen() {
+  if (bound_.empty() || shutting_down_) return;
+  LogLine listening("listening");
+  for (const auto& listener : listeners_) listening.field("on", listener->name);
+  log_.write(LogLevel::info, listening.field("hostname", config_.hostname).field("loops", static_cast<std::int64_t>(loops_)));
+  for (Bound& bound : bound_) {
+    Shard& shard = *shards_[bound.shard];
+    shard.executor().post([this, &shard, socket = std::move(bound.socket), listener = bound.listener]() mutable {
+      shard.listen(std::move(socket), *listener, limits_);
+    });
+  }
+  bound_.clear();
+  notify_service_manager("READY=1");
 }
 
 void Relay::shut_down() {
@@ -205,9 +217,13 @@ void Relay::take_up(spool::MessageId after) {
       log_.write(LogLevel::error, LogLine("spool-claim")
                                       .field("error", stored.error().message)
                                       .field("hint", "messages of earlier runs stay in the spool until a restart"));
+      listen();
       return;
     }
-    if (stored->empty()) return;
+    if (stored->empty()) {
+      listen();
+      return;
+    }
     const spool::MessageId last = stored->back().head->id;
     for (spool::Stored& message : *stored) {
       reception_->found(*message.head);

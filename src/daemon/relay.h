@@ -21,7 +21,7 @@ class Relay {
   static Result<std::unique_ptr<Relay>> open(config::Config config, Log& log);
   ~Relay();
 
-  /// Starts the shards, takes up what the spool holds, says so, and returns when SIGTERM or SIGINT has been served. The process's exit status.
+  /// Starts the shards, takes up what the spool holds, listens and says so, and returns when SIGTERM or SIGINT has been served. The process's exit status.
   int run();
 
  private:
@@ -31,6 +31,7 @@ class Relay {
   Result<> prepare_next_hops();
   void accept(spool::Transaction::Kept kept);
   void take_up(spool::MessageId after);
+  void listen();
   void shut_down();
   void stop_when_idle();
   void answer(const std::string& request, std::function<void(std::string)> reply);
