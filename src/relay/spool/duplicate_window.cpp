@@ -23,10 +23,11 @@ std::vector<std::string> DuplicateWindow::note(Unconfirmed message, WallTime now
 std::optional<Unconfirmed> DuplicateWindow::take(std::string_view fingerprint, WallTime now) {
   if (count_.load(std::memory_order_relaxed) == 0) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (!found_.contains(fingerprint)) return std::nullopt;
+  const auto found = found_.find(fingerprint);
+  if (found == found_.end() || found->second->until <= now) return std::nullopt;  // the next `note` clears it away
   Unconfirmed message = remove(fingerprint);
   count_.store(messages_.size(), std::memory_order_relaxed);
-  return message.until > now ? std::optional(std::move(message)) : std::nullopt;
+  return message;
 }
 
 Unconfirmed DuplicateWindow::remove(std::string_view fingerprint) {

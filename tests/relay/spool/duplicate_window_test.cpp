@@ -37,6 +37,13 @@ TEST(DuplicateWindow, what_is_over_or_one_too_many_gives_way_and_is_told) {
   EXPECT_TRUE(window.take("b", kNow + 2h));
 }
 
+TEST(DuplicateWindow, what_was_asked_for_too_late_gives_way_and_is_told_too) {
+  DuplicateWindow window;
+  window.note(message("a", 1, 1h), kNow);
+  EXPECT_FALSE(window.take("a", kNow + 2h));
+  EXPECT_EQ(window.note(message("b", 2), kNow + 2h), std::vector<std::string>{"a"}) << "nothing of it stays on the disk";
+}
+
 TEST(DuplicateWindow, noted_again_it_counts_as_new) {
   DuplicateWindow window(2);
   window.note(message("a", 1), kNow);
