@@ -5,10 +5,6 @@
 #include <utility>
 
 namespace adieu::daemon {
-namespace {
-constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
-}  // namespace
-
 Control::Control(uv::Loop& loop, uv::Descriptor socket, Handler handler)
     : loop_(loop),
       socket_(std::move(socket)),
@@ -25,7 +21,7 @@ void Control::accept() {
   auto accepted = uv::accept(socket_);
   if (!accepted) {  // the listeners say so
     poll_.set(0);
-    retry_.set(loop_.now() + kOutOfDescriptors);
+    retry_.set(loop_.now() + uv::kOutOfDescriptors);
     return;
   }
   if (!*accepted || connections_.size() >= kConnections) return;

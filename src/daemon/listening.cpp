@@ -9,7 +9,6 @@
 namespace adieu::daemon {
 namespace {
 constexpr int kAcceptsAtOnce = 64;
-constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 }  // namespace
 
 Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
@@ -42,7 +41,7 @@ void Listening::accept() {
                                       .field("error", accepted.error().message)
                                       .field("hint", "raise LimitNOFILE or lower `limits { connections }`"));
       poll_->set(0);
-      retry_.set(loop_.now() + kOutOfDescriptors);
+      retry_.set(loop_.now() + uv::kOutOfDescriptors);
       return;
     }
     if (!*accepted) return;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adieu/base/bytes.h"
+#include "adieu/base/clock.h"
 #include "adieu/base/ip.h"
 #include "adieu/base/result.h"
 
@@ -48,6 +49,8 @@ struct Accepted {
 };
 /// None when nobody waits. Errors are the machine's (no descriptors left), not the peer's.
 Result<std::optional<Accepted>> accept(const Descriptor& listener);
+/// How long to wait before the next `accept` after an error.
+constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 
 /// Begins to connect; writable when it is decided, then ask `connect_error`.
 Result<Descriptor> connect_tcp(const Endpoint& endpoint);
