@@ -32,7 +32,8 @@ void Committer::submit(Change change) {
   {
     const std::lock_guard lock(mutex_);
     wanted = waiting_.empty();
-    if (change.durable) wanted |= ++durable_waiting_ == gathering_.wanted();
+    durable_waiting_ += change.durable;
+    wanted |= change.durable && enough();
     waiting_.push_back(std::move(change));
   }
   if (wanted) wake_.notify_one();
@@ -43,10 +44,8 @@ void Committer::work() {
   for (;;) {
     wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    if (!ending_ && durable_waiting_ < gathering_.wanted()) {
-      wake_.wait_for(lock, Gathering::kLongest, [this] { return ending_ || durable_waiting_ >= gathering_.wanted(); });
-    }
-    gathering_.came(std::exchange(durable_waiting_, 0));
+    if (!enough()) wake_.wait_for(lock, Gathering::kLongest, [this] { return enough(); });
+    gathering_.came(std::exchange(durable_waiting_, 0), open_.load(std::memory_order_relaxed));
     std::vector<Change> changes = std::exchange(waiting_, {});
     lock.unlock();
     std::move(owed_.begin(), owed_.end(), std::back_inserter(changes));

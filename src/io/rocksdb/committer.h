@@ -4,6 +4,7 @@
 
 #include <rocksdb/db.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "adieu/base/log.h"
@@ -30,31 +32,42 @@ struct Change {
   std::function<void(Result<>)> done;
 };
 
-/// How many transactions to wait for before a sync that they share. A client alone never waits for others; where many come at once, a sync for
-/// each two or three of them costs more than the moment it takes for ten to come together.
+/// For how many transactions to wait before a sync that they share. Where many are open, a sync for each two or three of them costs more than the
+/// moment it takes for ten to come together; where few are, the clients would wait for one another and the disk for them all.
 class Gathering {
  public:
-  static constexpr auto kLongest = std::chrono::microseconds(2000);
+  static constexpr auto kLongest = std::chrono::microseconds(4000);
 
-  std::size_t wanted() const { return wanted_; }
-  /// So many came: all that were wanted, or in time.
-  void came(std::size_t count) {
-    if (count == 0) return;
-    if (count < wanted_) {
-      wanted_ = count;
-      patience_ = kPatience;
-    } else if (patience_ != 0) {
-      --patience_;
-    } else if (wanted_ < kMost) {
-      ++wanted_;
+  /// `waiting` of `open` transactions wait for the sync.
+  bool enough(std::size_t waiting, std::size_t open) const { return waiting >= std::min(wanted_, share(open)); }
+  /// So many came: enough, or those that came in time.
+  void came(std::size_t count, std::size_t open) {
+    if (count >= wanted_) {
+      if (left_ != 0) {
+        --left_;
+      } else if (wanted_ < kMost) {
+        ++wanted_;
+        if (std::exchange(grew_, true)) pause_ = std::max(kPause, pause_ / 2);
+        left_ = pause_;
+      }
+    } else if (count != 0 && count < share(open)) {  // most of those that are open are slow
+      wanted_ = std::max(count, wanted_ - (wanted_ + 7) / 8);
+      grew_ = false;
+      pause_ = std::min(pause_ * 2, kLongestPause);
+      left_ = pause_;
     }
   }
 
  private:
+  static std::size_t share(std::size_t open) { return open < kMany ? std::max<std::size_t>(1, open / 3) : open; }
+  static constexpr std::size_t kMany = 8;
   static constexpr std::size_t kMost = 64;
-  static constexpr int kPatience = 32;  // batches until one more is hoped for again
+  static constexpr int kPause = 4;           // batches until one more is hoped for
+  static constexpr int kLongestPause = 256;  // where such hopes were vain
   std::size_t wanted_ = 1;
-  int patience_ = 0;
+  int pause_ = kPause;
+  int left_ = 0;       // batches left of the pause
+  bool grew_ = false;  // and nothing fell short since
 };
 
 class Committer {
@@ -69,11 +82,15 @@ class Committer {
   void finish();
   /// From any thread.
   void submit(Change change);
+  /// A transaction that may come to a durable change is open, until `close`; from any thread.
+  void open() { open_.fetch_add(1, std::memory_order_relaxed); }
+  void close() { open_.fetch_sub(1, std::memory_order_relaxed); }
   /// Why the last batch could not be written, if it could not.
   std::optional<Error> trouble() const;
 
  private:
   void work();
+  bool enough() const { return ending_ || gathering_.enough(durable_waiting_, open_.load(std::memory_order_relaxed)); }
   Result<> write(std::vector<Change>& changes);
   void tell(std::vector<Change> changes, const Result<>& result);
   void note(const Result<>& result);
@@ -86,6 +103,7 @@ class Committer {
   std::vector<Change> waiting_;      // guarded by mutex_
   std::size_t durable_waiting_ = 0;  // guarded by mutex_, as is gathering_
   Gathering gathering_;
+  std::atomic<std::size_t> open_ = 0;
   std::vector<Change> owed_;         // of the commit thread
   std::atomic<bool> in_trouble_ = false;
   std::optional<Error> trouble_;     // guarded by mutex_

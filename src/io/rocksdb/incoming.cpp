@@ -31,8 +31,9 @@ struct Waiter {
 /// What is under way (a part to be written, a commit) holds it alive; when the last holder lets go of it and it was not kept, it rolls
 /// back: that is the destructor, whatever the reason (R9, R10).
 struct Incoming {
-  Incoming(Store& its_store, Executor& its_executor) : store(its_store), id(its_store.next_id()), executor(its_executor) {}
+  Incoming(Store& its_store, Executor& its_executor) : store(its_store), id(its_store.next_id()), executor(its_executor) { store.committer().open(); }
   ~Incoming() {
+    if (!written) store.committer().close();
     if (kept) return;
     if (written) {
       Change change;
@@ -112,7 +113,7 @@ void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
   change.durable = true;
   change.executor = &incoming_->executor;
   change.write = [incoming = incoming_](::rocksdb::WriteBatch& batch) {
-    incoming->written = true;
+    if (!incoming->written.exchange(true)) incoming->store.committer().close();
     batch.Put(key('m', incoming->id), spool::encode(*incoming->head));
     if (!incoming->in_file) batch.Put(key('d', incoming->id), incoming->buffer);
   };
