@@ -2,6 +2,7 @@
 #include "io/uv/loop.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,29 +13,28 @@
 
 namespace adieu::uv {
 
-Loop::Loop() {
-  check(uv_loop_init(&loop_) == 0, "a loop can be made");
-  wake_ = std::make_unique<Owned<uv_async_t>>();
-  const int made = uv_async_init(&loop_, wake_->get(), [](uv_async_t* handle) noexcept {
-    if (handle->data != nullptr) static_cast<Loop*>(handle->data)->run_tasks();
-  });
-  check(made == 0, "a loop can be woken");
-  wake_->get()->data = this;
-  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
-  polling_ = std::make_unique<Owned<uv_poll_t>>();
-  check(epoll_ >= 0 && uv_poll_init(&loop_, polling_->get(), epoll_) == 0, "an epoll set can be made and polled");
-  polling_->get()->data = this;
-  uv_poll_start(polling_->get(), UV_READABLE, [](uv_poll_t* handle, int, int) noexcept {
-    if (handle->data != nullptr) static_cast<Loop*>(handle->data)->dispatch();
-  });
+namespace {
+// What an epoll event says where it is no Poll's place.
+constexpr std::uint64_t kWake = ~std::uint64_t{0};
+constexpr std::uint64_t kLibuv = kWake - 1;
+}  // namespace
+
+Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  check(uv_loop_init(&loop_) == 0 && epoll_ >= 0 && wake_ >= 0, "a loop can be made");
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;  // its counter is never read: each write is an edge
+  event.data.u64 = kWake;
+  check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0, "a loop can be woken");
+  event.events = EPOLLIN;
+  event.data.u64 = kLibuv;
+  check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, uv_backend_fd(&loop_), &event) == 0, "libuv can be polled");
 }
 
 Loop::~Loop() {
-  wake_.reset();
-  polling_.reset();
   // Handles that are being closed free their memory in their close callbacks, which run here.
   uv_run(&loop_, UV_RUN_DEFAULT);
   check(uv_loop_close(&loop_) == 0, "whatever lived in a loop was destroyed before it");
+  ::close(wake_);
   ::close(epoll_);
 }
 
@@ -55,20 +55,35 @@ void Loop::leave(std::uint32_t place) {
   free_places_.push_back(place);
 }
 
-/// What is left when the array is full is told in the next turn.
-void Loop::dispatch() {
-  std::array<epoll_event, 256> events;
-  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+void Loop::turn(bool waits) {
+  std::array<epoll_event, 256> events;  // what is left when it is full is told in the next turn
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), waits ? libuv_timeout() : 0);
+  uv_update_time(&loop_);
+  bool libuv = false;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    const Place& place = places_[static_cast<std::uint32_t>(event.data.u64)];
-    if (place.poll == nullptr || place.number != event.data.u64 >> 32) continue;
-    // An error on the descriptor is met by the read or write that follows.
-    const bool ended = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
-    const int ready = ((event.events & EPOLLIN) != 0 || ended ? UV_READABLE : 0) | ((event.events & EPOLLOUT) != 0 || ended ? UV_WRITABLE : 0);
-    // What was wanted when the events were fetched may not be any more.
-    if ((ready & place.poll->events_) != 0) place.poll->callback_(ready & place.poll->events_);
+    if (event.data.u64 == kWake) {
+      run_tasks();
+    } else if (event.data.u64 == kLibuv) {
+      libuv = true;
+    } else {
+      tell(event.data.u64, event.events);
+    }
   }
+  if (libuv || libuv_timeout() == 0) uv_run(&loop_, UV_RUN_NOWAIT);
+}
+
+/// How long it may wait, in milliseconds: 0 where a turn of its own is due, -1 for ever. Without a handle libuv would say 0.
+int Loop::libuv_timeout() const { return uv_loop_alive(&loop_) != 0 ? uv_backend_timeout(&loop_) : -1; }
+
+void Loop::tell(std::uint64_t which, std::uint32_t events) {
+  const Place& place = places_[static_cast<std::uint32_t>(which)];
+  if (place.poll == nullptr || place.number != which >> 32) return;
+  // An error on the descriptor is met by the read or write that follows.
+  const bool ended = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  const int ready = ((events & EPOLLIN) != 0 || ended ? UV_READABLE : 0) | ((events & EPOLLOUT) != 0 || ended ? UV_WRITABLE : 0);
+  // What was wanted when the events were fetched may not be any more.
+  if ((ready & place.poll->events_) != 0) place.poll->callback_(ready & place.poll->events_);
 }
 
 void Loop::post(Task task) {
@@ -79,7 +94,8 @@ void Loop::post(Task task) {
     first = tasks_.empty();
     tasks_.push_back(std::move(task));
   }
-  if (first) uv_async_send(wake_->get());
+  const std::uint64_t one = 1;
+  if (first) check(::write(wake_, &one, sizeof one) == sizeof one, "a loop can be woken");
 }
 
 void Loop::run_tasks() {
@@ -92,7 +108,7 @@ void Loop::run_tasks() {
 }
 
 void Loop::run() {
-  uv_run(&loop_, UV_RUN_DEFAULT);
+  while (!stopping_) turn(true);
   std::vector<Task> left;
   {
     const std::lock_guard lock(mutex_);
@@ -101,7 +117,6 @@ void Loop::run() {
   }
 }
 
-void Loop::stop() { uv_stop(&loop_); }
 
 Timer::Timer(Loop& loop, std::function<void()> callback) : loop_(loop), callback_(std::move(callback)) {
   uv_timer_init(loop.get(), handle_.get());

@@ -1,5 +1,6 @@
 // One libuv loop as an executor: tasks may be posted to it from any thread; timers and polls live in it. A loop and everything in it
-// belongs to the thread that runs it.
+// belongs to the thread that runs it. It is embedded as libuv's documentation of uv_backend_fd describes: it stands in an epoll set beside the
+// descriptors of all Polls, which so cost neither a handle each nor a second epoll_wait.
 #pragma once
 
 #include <uv.h>
@@ -52,8 +53,10 @@ class Loop final : public Executor {
   void post(Task task) override;
   /// Runs until `stop`.
   void run();
+  /// What is due now; `waits`: for something that is.
+  void turn(bool waits);
   /// From the loop's own thread.
-  void stop();
+  void stop() { stopping_ = true; }
 
   /// Monotonic, as of this turn of the loop.
   Instant now() const { return Instant(Duration(uv_now(&loop_))); }
@@ -70,12 +73,13 @@ class Loop final : public Executor {
   void run_tasks();
   std::uint32_t enter(Poll& poll);
   void leave(std::uint32_t place);
-  void dispatch();
+  void tell(std::uint64_t which, std::uint32_t events);
+  int libuv_timeout() const;
 
   uv_loop_t loop_{};
-  std::unique_ptr<Owned<uv_async_t>> wake_;
-  int epoll_ = -1;
-  std::unique_ptr<Owned<uv_poll_t>> polling_;  // epoll_ itself
+  const int epoll_;  // of libuv's descriptor, wake_ and all Polls
+  const int wake_;   // an eventfd
+  bool stopping_ = false;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;
   std::mutex mutex_;
@@ -102,8 +106,7 @@ class Timer {
 };
 
 /// Tells when a file descriptor can be read or written (UV_READABLE, UV_WRITABLE). Does not own the descriptor, which must stay open for as long
-/// as this lives. All of a loop's stand in one epoll set, of which libuv knows one descriptor: a uv_poll_t of its own for each connection costs six
-/// system calls where two do.
+/// as this lives. A uv_poll_t of its own for each connection would cost six system calls where two do.
 class Poll {
  public:
   Poll(Loop& loop, int descriptor, std::function<void(int events)> callback);
