@@ -128,7 +128,8 @@ std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question 
 }
 
 smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion question) {
-  auto stored = shared_.spool.begin(loop_);
+  const bool full = shared_.queue.recipients() >= shared_.config.limits.queue_recipients;
+  auto stored = full ? failure(ErrorKind::no_space, "the queue is full") : shared_.spool.begin(loop_);
   if (!stored) {
     const smtp::Reply reply = reply_of(stored.error());
     log_refusal(client, "MAIL", question.reverse_path, reply);

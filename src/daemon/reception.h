@@ -8,6 +8,7 @@
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/observe/metrics.h"
+#include "adieu/relay/queue/in_flight.h"
 #include "adieu/relay/spool/duplicate_window.h"
 #include "adieu/relay/spool/spool.h"
 #include "daemon/inbound.h"
@@ -27,6 +28,7 @@ class Reception final : public MailHandler {
     Log& log;
     Closures& closures;
     observe::Metrics& metrics;
+    const queue::MemoryBudget& queue;
     std::function<void(spool::Transaction::Kept)> accept;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();

@@ -62,7 +62,7 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
   relay->spool_ = std::move(*spool);
   relay->closures_.keep_in(policy.spool.directory);
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, accept});
+  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept});
   relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_, accept});
   if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {

@@ -128,6 +128,31 @@ def test_down_then_up(directory, children):
     wait_until("three messages", lambda: len(handler.messages) == 3)
 
 
+def test_full_queue(directory, children):
+    """a queue with as many recipients as it may have takes no more mail, also after a restart, until some of it has left"""
+    port = free_port()
+    relay = Relay(directory, f"host 127.0.0.1:{port}; tls off", more="limits { queue-recipients 4 }")
+    children.append(relay)
+
+    def expect_full():
+        with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+            client.ehlo()
+            wait_until("a full queue", lambda: client.mail("a@example.org")[0] == 452 or client.rset()[0] != 250)
+
+    for _ in range(2):
+        send(relay, ("b@example.net", "c@example.net"))
+    expect_full()
+    relay.stop()
+    relay.start()
+    expect_full()
+    sink = Sink(directory, f"127.0.0.1:{port}")
+    children.append(sink.child)
+    relay.queue("retry")
+    wait_until("an empty queue", lambda: "the queue is empty" in relay.queue("list").stdout)
+    send(relay)
+    sink.wait_for(3)
+
+
 def test_kill(directory, children):
     """kill -9 under load, again and again: everything acknowledged arrives"""
     sink = Sink(directory)
@@ -213,4 +238,4 @@ def test_postfix(directory, children):
     wait_until("the closure record", lambda: any("role=client" in line and "after-quit" in line for line in relay.closures()))
 
 
-run([test_aiosmtpd, test_lmtp, test_notification, test_down_then_up, test_kill, test_tired_connections, test_postfix])
+run([test_aiosmtpd, test_lmtp, test_notification, test_down_then_up, test_full_queue, test_kill, test_tired_connections, test_postfix])

@@ -94,6 +94,7 @@ constexpr std::array kSettings = {
     Setting{"limits", "connections", number, "2000", "", "of clients, in all: 421 4.7.0"},
     Setting{"limits", "connections-per-address", number, "50", "", "of one client, an IPv4 address or an IPv6 /64: 421 4.7.0"},
     Setting{"limits", "queue-memory", size, "256MiB", "", "mail data kept in memory for delivery; the rest is read from the spool again"},
+    Setting{"limits", "queue-recipients", number, "1000000", "", "recipients of queued messages, about 1.5 KiB of memory each; beyond: 452 4.3.1"},
     Setting{"limits", "ledger-peers", number, "10000", "", "peers in the closure ledger; those with the fewest transactions give way"},
     Setting{"limits", "transaction-memory", size, "256MiB", "", "mail data not yet in the spool, of all sessions: 452 4.3.1"},
 };

@@ -14,10 +14,12 @@ std::uint32_t pending_of(const spool::MessageHead& head) {
 
 InFlight::InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget)
     : head_(std::move(head)), budget_(budget), pending_(pending_of(*head_)) {
+  budget_.recipients_.fetch_add(head_->recipients.size(), std::memory_order_relaxed);
   if (mail_data && budget_.take(mail_data->size())) mail_data_ = std::move(mail_data);
 }
 
 InFlight::~InFlight() {
+  budget_.recipients_.fetch_sub(head_->recipients.size(), std::memory_order_relaxed);
   if (mail_data_) budget_.give_back(mail_data_->size());
 }
 

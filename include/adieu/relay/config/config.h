@@ -134,6 +134,7 @@ struct Limits {
   std::size_t connections{};                    // all of them; beyond it 421 4.7.0
   std::size_t connections_per_address{};
   std::uint64_t queue_memory{};                 // octets of mail data kept in memory for delivery
+  std::uint64_t queue_recipients{};             // of queued messages; beyond it MAIL gets 452 4.3.1
   std::size_t ledger_peers{};                   // in the closure ledger
   std::uint64_t transaction_memory{};           // octets of mail data not yet in the spool, all sessions
 };

@@ -9,9 +9,10 @@
 
 namespace adieu::queue {
 
-/// Octets of mail data that messages on their way keep in memory, all shards.
+/// What messages on their way keep in memory, all shards: mail data, which may be let go of, and recipients, which may not.
 class MemoryBudget {
  public:
+  /// `limit`: octets of mail data.
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
   bool take(std::uint64_t octets) {
     if (used_.fetch_add(octets, std::memory_order_relaxed) + octets <= limit_) return true;
@@ -21,7 +22,13 @@ class MemoryBudget {
   void give_back(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
+  /// Recipients of messages that have not left: those that are settled too, as long as their message stays for others.
+  std::uint64_t recipients() const { return recipients_.load(std::memory_order_relaxed); }
+
  private:
+  friend class InFlight;
+
+  std::atomic<std::uint64_t> recipients_ = 0;
   const std::uint64_t limit_;
   std::atomic<std::uint64_t> used_ = 0;
 };
