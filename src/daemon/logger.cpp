@@ -1,6 +1,7 @@
 // See logger.h.
 #include "daemon/logger.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,7 +35,10 @@ const char* journal_prefix(LogLevel level) {
 class StreamLog final : public Log {
  public:
   StreamLog(int descriptor, LogLevel level)
-      : descriptor_(descriptor), level_(level), to_journal_(std::getenv("JOURNAL_STREAM") != nullptr), thread_([this] { work(); }) {}
+      : descriptor_(descriptor), level_(level), to_journal_(std::getenv("JOURNAL_STREAM") != nullptr), thread_([this] {
+          ::pthread_setname_np(::pthread_self(), "log");
+          work();
+        }) {}
   ~StreamLog() override {
     {
       const std::lock_guard lock(mutex_);

@@ -1,6 +1,8 @@
 // See shard.h.
 #include "daemon/shard.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 #include "daemon/dns.h"
@@ -25,7 +27,10 @@ void Shard::listen(uv::Descriptor socket, const ListenerProfile& profile, access
 }
 
 void Shard::start() {
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "loop");  // for top -H and ps -T
+    loop_.run();
+  });
 }
 
 void Shard::shut_down(Duration timeout, std::function<void()> done) {

@@ -1,6 +1,7 @@
 // See committer.h.
 #include "io/rocksdb/committer.h"
 
+#include <pthread.h>
 #include <rocksdb/write_batch.h>
 
 #include <iterator>
@@ -40,6 +41,7 @@ void Committer::submit(Change change) {
 }
 
 void Committer::work() {
+  ::pthread_setname_np(::pthread_self(), "commit");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
