@@ -12,7 +12,7 @@ from .processes import Failure, Kept, free_port, listening, wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ADIEU = pathlib.Path(os.environ.get("ADIEU", ROOT / "build/release/adieu")).resolve()
 DOWN = "down.example"
-KINDS = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"]}
+KINDS = {"p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa2048": ["rsa:2048"], "rsa4096": ["rsa:4096"]}
 
 
 def certificate(directory, kind):

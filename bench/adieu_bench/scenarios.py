@@ -16,5 +16,6 @@ SCENARIOS = {scenario.name: scenario for scenario in [
     ManyRecipients("bigrcpt", "1,000 recipients a message, 4 KiB, 5 sessions", Load(sessions=5, recipients=1000, most=50)),
     Slow("slow", "200 clients of 1,000 octets a second, and plain1 beside them"),
     Cores("cores", "plain1 with one loop and with two"),
+    Cores("cores-rsa", "STARTTLS with RSA-4096, one message each, with one loop and with two", Load(tls=True, certificate="rsa4096")),
     Ceiling(),
 ]}

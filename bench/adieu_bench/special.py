@@ -135,12 +135,16 @@ class Cores(Throughput):
 
     syncs = False
 
+    def __init__(self, name, title, load=loads.Load()):
+        super().__init__(name, title, load)
+        self.straight = None if load.tls else Throughput.straight
+
     def relays(self, names, directory, sink):
         cores = os.cpu_count()
         rows = {"1 loop": {"loops": 1}, "2 loops": {"loops": 2}, "1 loop, core 0": {"loops": 1, "cpus": "0"}}
         if cores >= 4:
             rows["2 loops, cores 0 and 1"] = {"loops": 2, "cpus": "0,1"}
-        return {row: lambda row=row, more=more: Adieu(directory, sink.port, row=row, **more) for row, more in rows.items()}
+        return {row: lambda row=row, more=more: Adieu(directory, sink.port, self.load.certificate, row=row, **more) for row, more in rows.items()}
 
     def run(self, names, plan, directory, say):
         everywhere = os.sched_getaffinity(0)
