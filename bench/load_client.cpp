@@ -107,15 +107,22 @@ int run(const Options& options) {
     return sessions.size() < options.sessions && (!options.hold || sessions.size() < load.held + 100U);
   };
   std::array<epoll_event, 256> events{};
+  int quiet = 0;  // times that nothing came, one after another
   for (;;) {
     while (want_more()) {
       if (!open_one()) return 1;
     }
     if (open == 0 || (options.hold && load.held == options.sessions)) break;
-    const int count = epoll_wait(epoll, events.data(), static_cast<int>(events.size()), options.pace != 0 ? 20 : 60'000);
-    if (count == 0 && options.pace == 0) {
+    const int count = epoll_wait(epoll, events.data(), static_cast<int>(events.size()), options.pace != 0 ? 20 : 3'000);
+    quiet = count == 0 && options.pace == 0 ? quiet + 1 : 0;
+    if (quiet == 20) {
       std::fprintf(stderr, "load_client: nothing came for a minute\n");
       return 1;
+    }
+    // A relay with a short listen queue under SYN cookies forgets connections that we take for established.
+    for (const auto& session : sessions) {
+      if (quiet == 0 || !session->waits_for_greeting()) continue;
+      if (!session->connect_again()) return 1;
     }
     for (int i = 0; i < count; ++i) {
       LoadSession& session = *static_cast<LoadSession*>(events[static_cast<std::size_t>(i)].data.ptr);

@@ -26,6 +26,13 @@ bool LoadSession::start() {
   return true;
 }
 
+bool LoadSession::connect_again() {
+  wire_.close();
+  if (!load_.options.hold) --load_.begun;
+  --load_.connections;
+  return start();
+}
+
 bool LoadSession::ready() {
   if (state_ == State::handshake && !shake_hands()) return false;
   if (state_ == State::handshake) return true;

@@ -46,6 +46,8 @@ class LoadSession {
   bool start();
   // Does what can be done now. False where the session is over.
   bool ready();
+  bool waits_for_greeting() const { return state_ == State::greeting; }
+  bool connect_again();
   const std::string& error() const { return error_; }
   bool paced() const { return state_ == State::body && load_.options.pace != 0; }
 

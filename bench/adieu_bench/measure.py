@@ -1,6 +1,6 @@
 """One turn: a load sent through a relay to the sink, every message of it accounted for, and what that cost.
 
-A turn that loses a message, or delivers one twice, is no measurement: it ends the run.
+A turn that loses a message, or delivers one twice, is no measurement but a failure.
 """
 import dataclasses
 import re
@@ -24,6 +24,7 @@ def account(relay, sink, before, messages):
 
 def turn(relay, sink, load, messages, send=loads.send):
     """Sends `messages` and waits for the last; returns the figures of this turn by column."""
+    load = relay.able(load)
     before, cpu, written = sink.count(), relay.kept.cpu(), relay.kept.written()
     began = time.monotonic()
     with PeakMemory(relay.kept) as memory:

@@ -84,6 +84,8 @@ class OpenSmtpd(Unpacked):
     package = "opensmtpd"
     needs = ("libevent-2.1-7",)
     speaks_tls = False
+    sessions = 4  # its listen queue holds five; of more that come at once the kernel, with SYN cookies, forgets some, which then wait for seconds
+    backlog = 1000
 
     def prepare(self):
         for name in ("spool", "run", "lib/opensmtpd/empty"):

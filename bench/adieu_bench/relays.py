@@ -3,6 +3,7 @@
 Each takes mail from loopback for everybody and relays it to the sink, with a durable queue, no content filter, the product's own logging
 (into a file), and otherwise its defaults; `settings()` is what was changed, and is printed with the figures.
 """
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -39,6 +40,7 @@ class Relay:
     speaks_tls = True
     logs = ()  # files it writes beside its output
     holds = 90  # connections at once, of which some are left for others: the peers' default is 100
+    sessions = 1000  # that may connect at the same moment
     backlog = 10000  # messages queued for a next hop that is down; the peers would take minutes for more
 
     def __init__(self, directory, sink_port, kind="p256", row=None, loops=None, cpus=None, down_port=None):
@@ -49,6 +51,9 @@ class Relay:
         self.chain, self.key = certificate(directory, kind)
         self.kept = None
         self.prepare()
+
+    def able(self, load):
+        return dataclasses.replace(load, sessions=min(load.sessions, self.sessions))
 
     @classmethod
     def version(cls):

@@ -51,33 +51,47 @@ class Throughput:
         sink, started, prepared, settings = self.sink(), {}, {}, {}
         makers = self.relays(names, directory, sink)
         results = {row: {} for row in [*([self.straight] if self.straight else []), *makers]}
+
+        def start(row):
+            started[row] = makers[row]()
+            settings[row] = started[row].settings()
+            started[row].start()
+            prepared[row] = self.prepare(started[row], sink, plan)
+
+        def each(what, step):
+            for row in list(makers):
+                say(f"{self.name}: {what} {row}")
+                try:
+                    step(row)
+                except Failure as failure:
+                    out_of(self, row, started[row], failure, say)
+                    started[row].stop()
+                    del makers[row], results[row]
+
         try:
-            for row, make in makers.items():
-                say(f"{self.name}: starting {row}")
-                started[row] = make()
-                settings[row] = started[row].settings()
-                started[row].start()
-                prepared[row] = self.prepare(started[row], sink, plan)
+            each("starting", start)
             for round_ in range(plan.rounds):
                 if self.straight:
                     keep(results[self.straight], straight(sink, self.load, min(plan.most, self.load.most)))
-                for row, relay in started.items():
-                    say(f"{self.name}: round {round_ + 1} of {plan.rounds}, {row}")
-                    keep(results[row], self.turn(relay, sink, prepared[row]))
+                each(f"round {round_ + 1} of {plan.rounds},", lambda row: keep(results[row], self.turn(started[row], sink, prepared[row])))
             for relay in started.values():
                 relay.stop()
                 shutil.rmtree(relay.directory)
-            for row, make in makers.items() if self.syncs else []:
-                say(f"{self.name}: counting the disk flushes of {row}")
-                keep(results[row], {"syncs": count_syncs(make, sink, self.load, min(plan.traced, prepared[row]))})
-        except Failure as failure:
-            raise Failure(f"{self.name}: {failure}\n" + "\n".join(f"--- {row}\n{relay.log()}" for row, relay in started.items())) from None
+            if self.syncs:
+                each("counting the disk flushes of",
+                     lambda row: keep(results[row], {"syncs": count_syncs(makers[row], sink, self.load, min(plan.traced, prepared[row]))}))
         finally:
             for relay in started.values():
                 relay.stop()
             sink.stop()
         return results, settings
 
+
+def out_of(scenario, row, relay, failure, say):
+    """A peer that fails falls out of the scenario; adieu's failure is the end."""
+    if row not in PEERS:
+        raise Failure(f"{scenario.name}: {failure}\n--- {row}\n{relay.log()}") from None
+    say(f"{scenario.name}: {row} falls out: {failure}")
 
 def keep(figures, more):
     for column, value in more.items():

@@ -14,7 +14,7 @@ from .measure import how_many, turn
 from .processes import Failure, free_port
 from .recipient_sink import RecipientSink
 from .relays import DOWN, Adieu
-from .scenario import RELAYS, Throughput, keep
+from .scenario import RELAYS, Throughput, keep, out_of
 
 
 class Fresh(Throughput):
@@ -28,7 +28,7 @@ class Fresh(Throughput):
         results = {row: {} for row in makers}
         try:
             for round_ in range(plan.rounds):
-                for row, make in makers.items():
+                for row, make in list(makers.items()):
                     say(f"{self.name}: round {round_ + 1} of {plan.rounds}, {row}")
                     relay = make()
                     settings[row] = relay.settings()
@@ -36,7 +36,8 @@ class Fresh(Throughput):
                         relay.start()
                         keep(results[row], self.fresh_turn(relay, sink, plan))
                     except Failure as failure:
-                        raise Failure(f"{self.name}: {failure}\n--- {row}\n{relay.log()}") from None
+                        out_of(self, row, relay, failure, say)
+                        del makers[row], results[row]
                     finally:
                         relay.stop()
                         shutil.rmtree(relay.directory)
@@ -93,7 +94,7 @@ class Backlog(Fresh):
         messages = how_many(relay, sink, self.load, plan.seconds, min(plan.most, self.load.most))
         without = turn(relay, sink, self.load, messages)
         queued = min(plan.most, relay.backlog)
-        loads.send(relay.port, dataclasses.replace(self.load, domain=DOWN), queued)
+        loads.send(relay.port, dataclasses.replace(relay.able(self.load), domain=DOWN), queued)
         return {"queued": queued, **beside(turn(relay, sink, self.load, messages), without)}
 
 

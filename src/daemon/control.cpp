@@ -5,6 +5,7 @@
 #include <utility>
 
 namespace adieu::daemon {
+
 Control::Control(uv::Loop& loop, uv::Descriptor socket, Handler handler)
     : loop_(loop),
       socket_(std::move(socket)),

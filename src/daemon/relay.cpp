@@ -150,20 +150,20 @@ Result<> Relay::prepare_next_hops() {
 }
 
 int Relay::run() {
-  for (const auto& shard : shards_) shard->start();
-  // R12: after a crash a client may come with a message that is here already, which is known once the spool has been read.
-  if (reception_->last_run_ended_in_order) listen();
-  take_up({});
-  if (control_socket_) {
-    control_ = std::make_unique<Control>(loop_, std::move(control_socket_),
-                                         [this](const std::string& request, auto reply) { answer(request, std::move(reply)); });
-  }
   const uv::Signal term(loop_, SIGTERM, [this] { shut_down(); });
   const uv::Signal interrupt(loop_, SIGINT, [this] { shut_down(); });
   const uv::Signal hangup(loop_, SIGHUP, [this] {
     log_.write(LogLevel::warning, LogLine("reload").field("error", "reloading is not supported yet; restart to change the policy"));
   });
   std::signal(SIGPIPE, SIG_IGN);
+  for (const auto& shard : shards_) shard->start();
+  if (control_socket_) {
+    control_ = std::make_unique<Control>(loop_, std::move(control_socket_),
+                                         [this](const std::string& request, auto reply) { answer(request, std::move(reply)); });
+  }
+  // R12: after a crash a client may come with a message that is here already, which is known once the spool has been read.
+  if (reception_->last_run_ended_in_order) listen();
+  take_up({});
   uv::Timer save(loop_, [this, &save] {
     closures_.save();
     save.set(loop_.now() + kSaveClosures);

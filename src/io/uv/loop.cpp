@@ -117,7 +117,6 @@ void Loop::run() {
   }
 }
 
-
 Timer::Timer(Loop& loop, std::function<void()> callback) : loop_(loop), callback_(std::move(callback)) {
   uv_timer_init(loop.get(), handle_.get());
   handle_->data = this;

@@ -48,8 +48,8 @@ class ClientConnection {
   /// Call until monostate or ClientClosed, then hand over `output()`.
   ClientConnectionAction next_action(Instant now);
 
-  /// See ClientSession; only after Ready. Where the layer is to be renewed first, or has been ended by the next hop, the message waits for that; when it goes wrong the message
-  /// finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
+  /// See ClientSession; only after Ready. Where the layer is to be renewed first, or has been ended by the next hop, the message waits for a new
+  /// one; when that goes wrong the message finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
   /// After WantsMailData: there is no more of it. Only an end without the final dot leaves the next hop with nothing; a layer ends in order.
