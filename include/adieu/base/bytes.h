@@ -16,13 +16,16 @@ class OctetQueue {
  public:
   static constexpr std::size_t kKeep = 512;
 
-  void append(Octets octets) {
+  void append(Octets octets) { back(octets.size()).append(octets); }
+  /// For a writer that appends about `more` octets, and does nothing else.
+  std::string& back(std::size_t more) {
     if (head_ != 0 && head_ == data_.size()) clear();
     if (head_ > kCompact) {
       data_.erase(0, head_);
       head_ = 0;
     }
-    data_.append(octets);
+    if (more > kCompact) data_.reserve(data_.size() + more);
+    return data_;
   }
   Octets view() const { return Octets(data_).substr(head_); }
   std::size_t size() const { return data_.size() - head_; }

@@ -85,9 +85,10 @@ class RocksTransaction final : public spool::Transaction {
 bool RocksTransaction::append(std::string mail_data, spool::Done<> done) {
   Incoming& incoming = *incoming_;
   incoming.size += mail_data.size();
-  if (incoming.buffer.empty()) {
+  if (incoming.buffer.empty() && !incoming.in_file) {
     incoming.buffer = std::move(mail_data);
   } else {
+    if (incoming.in_file) incoming.buffer.reserve(kFilePart + kFilePart / 4);  // its last piece included: not grown, so not copied
     incoming.buffer += mail_data;
   }
   if (incoming.buffer.size() <= (incoming.in_file ? kFilePart : incoming.store.large())) return true;

@@ -166,7 +166,7 @@ bool ClientTransaction::receive_mail_data(const Reply& reply, const ClientExchan
 std::size_t ClientTransaction::ask(const ClientExchange& exchange) {
   if (stage_ != Stage::sending || exchange.output.size() >= kFlight) return 0;
   stage_ = Stage::asking;
-  return chunking_ ? static_cast<std::size_t>(std::min<std::uint64_t>(to_send_, kFlight)) : kFlight;
+  return chunking_ ? static_cast<std::size_t>(std::min<std::uint64_t>(to_send_, kPart)) : kPart;
 }
 
 bool ClientTransaction::supply(Octets mail_data, bool last, ClientExchange& exchange) {
@@ -179,11 +179,9 @@ bool ClientTransaction::supply(Octets mail_data, bool last, ClientExchange& exch
     if (to_send_ == 0) stage_ = Stage::sent;
     return true;
   }
-  std::string encoded;
-  encoded.reserve(mail_data.size() + 64);
+  std::string& encoded = exchange.output.back(mail_data.size() + 64);
   encoder_.encode(mail_data, encoded);
-  if (last) encoder_.finish(encoded);
-  exchange.output.append(encoded);  // the final dot in the same flight as the data before it
+  if (last) encoder_.finish(encoded);  // in the same flight as the data before it
   if (!last) return true;
   stage_ = Stage::sent;
   exchange.awaited.insert(exchange.awaited.end(), protocol_ == ClientProtocol::lmtp ? accepted_ : 1, Awaited::mail_data);

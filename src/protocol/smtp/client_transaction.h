@@ -26,8 +26,9 @@ namespace adieu::smtp {
 
 class ClientTransaction {
  public:
-  /// Mail data up to this many octets goes with MAIL and RCPT in one flight; also the most that is asked for at once.
+  /// Mail data up to this many octets goes with MAIL and RCPT in one flight; with less than that in the output more is asked for.
   static constexpr std::size_t kFlight = 65'536;
+  static constexpr std::size_t kPart = 262'144;  // the most that is asked for at once: each time may cost a read by another thread
 
   ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol);
 

@@ -57,10 +57,10 @@ TEST(ClientTransaction, says_a_small_message_by_BDAT_in_the_same_flight) {
 TEST(ClientTransaction, waits_for_a_recipient_before_it_says_a_large_message_and_asks_for_parts_of_it) {
   Talk talk(kWhole);
   talk.greet({"PIPELINING", "CHUNKING"});
-  const std::string large(200'000, 'x');
+  const std::string large(800'000, 'x');
   EXPECT_EQ(talk.send({"b"}, large), together({kMail, kRcpt}));
-  EXPECT_EQ(talk.hear("250 ok\r\n250 ok\r\n"), "BDAT 200000 LAST\r\n" + large);
-  EXPECT_EQ(talk.largest, 65'536u);
+  EXPECT_EQ(talk.hear("250 ok\r\n250 ok\r\n"), "BDAT 800000 LAST\r\n" + large);
+  EXPECT_EQ(talk.largest, 262'144u);
   EXPECT_EQ(talk.asked, 4);
   talk.hear("250 ok\r\n");
   EXPECT_EQ(talk.outcomes.at(0).fate, Fate::delivered);
@@ -75,7 +75,7 @@ TEST(ClientTransaction, asks_for_no_more_than_the_transport_takes) {
   talk.blocked = true;
   talk.hear("354 go\r\n");
   EXPECT_EQ(talk.asked, 1);
-  EXPECT_LE(talk.session->output().size(), 70'000u);
+  EXPECT_LE(talk.session->output().size(), 262'144u);
 }
 
 TEST(ClientTransaction, ends_mail_data_with_a_line_of_its_own) {
@@ -392,7 +392,7 @@ TEST(ClientTransaction, mail_data_that_is_not_of_its_size_is_never_ended) {
 TEST(ClientTransaction, a_transport_that_takes_no_mail_data_times_out) {
   Talk talk(kWhole);
   talk.greet();
-  talk.send({"b"}, std::string(100'000, 'x'));
+  talk.send({"b"}, std::string(400'000, 'x'));
   talk.hear("250 ok\r\n");
   talk.hear("250 ok\r\n");
   talk.blocked = true;
