@@ -281,16 +281,21 @@ FAULTS = {
 }
 
 
-def test_faults(directory, children):
-    """next hops that misbehave in as many ways, through the whole relay: none lost, none twice that was acknowledged, every connection ends"""
-    hops, first = {}, ""
-    for name, (policy, fault, _, _) in FAULTS.items():
-        hops[name] = NextHop(directory, fault, tls="off" not in policy)
-        children.append(hops[name])
-        first += f"next-hop {name} {{ host 127.0.0.1:{hops[name].port}; {policy}; idle-timeout 1s }}\ndomains {name} {name}.example\n"
-    first += "".join(f"relay from network local to domains {name} via {name}\n" for name in FAULTS)
+def relay_to(directory, children, faults):
+    """A relay with a next hop for each {name: (policy, fault)}, which gets the mail for name.example; and the next hops."""
+    hops = {name: NextHop(directory, fault, tls="off" not in policy) for name, (policy, fault) in faults.items()}
+    children.extend(hops.values())
+    first = "".join(f"next-hop {name} {{ host 127.0.0.1:{hops[name].port}; {policy} }}\ndomains {name} {name}.example\n"
+                    for name, (policy, _) in faults.items())
+    first += "".join(f"relay from network local to domains {name} via {name}\n" for name in faults)
     relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", first=first)
     children.append(relay)
+    return relay, hops
+
+
+def test_faults(directory, children):
+    """next hops that misbehave in as many ways, through the whole relay: none lost, none twice that was acknowledged, every connection ends"""
+    relay, hops = relay_to(directory, children, {name: (f"{policy}; idle-timeout 1s", fault) for name, (policy, fault, _, _) in FAULTS.items()})
     with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
         for name in FAULTS:
             client.sendmail("a@example.org", [f"b@{name}.example"], MESSAGE)
@@ -324,14 +329,7 @@ WHILE_IT_WAITS = {
 
 def test_the_next_message(directory, children):
     """a second message meets a connection that its next hop has had enough of: it goes to another one at once, the relay goes on"""
-    hops, first = {}, ""
-    for name, (policy, act) in WHILE_IT_WAITS.items():
-        hops[name] = NextHop(directory, after(act), tls="off" not in policy)
-        children.append(hops[name])
-        first += f"next-hop {name} {{ host 127.0.0.1:{hops[name].port}; {policy}; idle-timeout 20s }}\ndomains {name} {name}.example\n"
-    first += "".join(f"relay from network local to domains {name} via {name}\n" for name in WHILE_IT_WAITS)
-    relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", first=first)
-    children.append(relay)
+    relay, hops = relay_to(directory, children, {name: (f"{policy}; idle-timeout 20s", after(act)) for name, (policy, act) in WHILE_IT_WAITS.items()})
     with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
         for number in (1, 2):
             for name in WHILE_IT_WAITS:
@@ -372,12 +370,8 @@ class Returning:
 def test_returning(directory, children):
     """R16: a next hop that ends TLS while the connection waits, and returns to plaintext: a new layer for the next message, or a new connection"""
     faults = {"plaintext": Returning(), "quit": Returning()}
-    hops = {policy: NextHop(directory, fault) for policy, fault in faults.items()}
-    children.extend(hops.values())
-    first = "".join(f"next-hop {policy} {{ host 127.0.0.1:{hop.port}; tls required; closure {{ after-close-notify {policy} }} }}\n"
-                    f"domains {policy} {policy}.example\nrelay from network local to domains {policy} via {policy}\n" for policy, hop in hops.items())
-    relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", first=first)
-    children.append(relay)
+    relay, hops = relay_to(directory, children, {policy: (f"tls required; closure {{ after-close-notify {policy} }}", fault)
+                                                 for policy, fault in faults.items()})
     with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
         for number in (1, 2, 3):
             for policy in hops:
