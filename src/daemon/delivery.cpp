@@ -292,8 +292,8 @@ void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route
     store(std::move(settlement));
     return;
   }
-  if (job.message->mail_data()) {
-    settlement.notifications.push_back(notification(job, verdict.failures, std::string(mail::header_section(*job.message->mail_data()))));
+  if (const spool::MailData mail_data = job.message->mail_data()) {
+    settlement.notifications.push_back(notification(job, verdict.failures, std::string(mail::header_section(*mail_data))));
     store(std::move(settlement));
     return;
   }

@@ -2,6 +2,7 @@
 #include "adieu/relay/queue/in_flight.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace adieu::queue {
 namespace {
@@ -21,6 +22,17 @@ InFlight::InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailDa
 InFlight::~InFlight() {
   budget_.recipients_.fetch_sub(head_->recipients.size(), std::memory_order_relaxed);
   if (mail_data_) budget_.give_back(mail_data_->size());
+}
+
+bool InFlight::make_room() {
+  if (!budget_.is_tight()) return false;
+  spool::MailData gone;  // freed without the lock
+  {
+    const std::lock_guard lock(mutex_);
+    gone = std::exchange(mail_data_, nullptr);
+  }
+  if (gone) budget_.give_back(gone->size());
+  return true;
 }
 
 }  // namespace adieu::queue

@@ -11,13 +11,16 @@ namespace adieu::queue {
 void Queue::add(const route::Destination& destination, Job job, WallTime now) {
   ++size_;
   if (job.next_attempt > now) {
+    job.message->make_room();
     const WallTime when = job.next_attempt;
     waiting_.emplace(when, std::pair(destination, std::move(job)));
     return;
   }
   const auto site = sites_.try_emplace(destination).first;
+  const bool blocked = site->second.blocked_until > now;
+  if (blocked) job.message->make_room();
   site->second.due.push_back(std::move(job));
-  if (site->second.blocked_until <= now) line_up(site);
+  if (!blocked) line_up(site);
 }
 
 void Queue::line_up(Sites::iterator site) {
@@ -79,6 +82,9 @@ std::vector<Job> Queue::back_off(const route::Destination& destination, WallTime
     given_up.push_back(std::move(site.due.front()));
     site.due.pop_front();
     --size_;
+  }
+  for (const Job& job : site.due) {
+    if (!job.message->make_room()) break;
   }
   return given_up;
 }

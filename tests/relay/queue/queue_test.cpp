@@ -14,7 +14,8 @@ const route::Destination kB{"b", "example.org"};
 constexpr WallTime kNow(1'000'000'000ms);
 
 struct QueueTest : testing::Test {
-  Job job(std::uint64_t id, WallTime next = {}, int recipients = 1) {
+  Job job(std::uint64_t id, WallTime next = {}, int recipients = 1) { return job(id, next, recipients, budget); }
+  static Job job(std::uint64_t id, WallTime next, int recipients, MemoryBudget& budget) {
     auto head = std::make_shared<spool::MessageHead>();
     head->id = {id};
     head->arrived = kNow;
@@ -125,6 +126,25 @@ TEST_F(QueueTest, mail_data_beyond_the_budget_is_left_in_the_spool) {
   EXPECT_FALSE(second.mail_data());
   first.reset();
   EXPECT_EQ(small.used(), 0u);
+}
+
+TEST_F(QueueTest, what_waits_leaves_half_of_the_budget_to_what_does_not) {
+  MemoryBudget small(16);  // four messages of this fixture
+  Queue several;
+  const auto add = [&](const route::Destination& destination, WallTime next = {}) { several.add(destination, job(1, next, 1, small), kNow); };
+  add(kA, kNow + 60s);
+  EXPECT_EQ(small.used(), 4u) << "up to a half it keeps its mail data";
+  add(kA);
+  add(kB);
+  add(kB, kNow + 60s);
+  EXPECT_EQ(small.used(), 12u) << "the one that waits has let it go";
+  several.back_off(kA, kNow + 60s, "x", [](const Job&) { return false; });
+  EXPECT_EQ(small.used(), 8u) << "and so have those of a destination that is down";
+  add(kB);
+  add(kA);
+  EXPECT_EQ(small.used(), 12u) << "and those that come to it";
+  EXPECT_TRUE(several.take(kB, kNow)->message->mail_data());
+  EXPECT_FALSE(several.take(kA, kNow + 60s)->message->mail_data());
 }
 
 config::Retry schedule() { return {{1min, 5min}, 2h, 24h}; }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "adieu/relay/spool/message.h"
 
@@ -21,6 +22,8 @@ class MemoryBudget {
   }
   void give_back(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+  /// More than half is used: from here on it is for what can be delivered now.
+  bool is_tight() const { return used() > limit_ / 2; }
 
   /// Recipients of messages that have not left: those that are settled too, as long as their message stays for others.
   std::uint64_t recipients() const { return recipients_.load(std::memory_order_relaxed); }
@@ -44,13 +47,20 @@ class InFlight {
 
   const std::shared_ptr<const spool::MessageHead>& head() const { return head_; }
   /// Null: read it from the spool.
-  const spool::MailData& mail_data() const { return mail_data_; }
+  spool::MailData mail_data() const {
+    const std::lock_guard lock(mutex_);
+    return mail_data_;
+  }
+  /// A job of it has to wait: its mail data is let go where the budget is tight, so that a next hop that is down does not take the memory of those
+  /// that are up. False: there was room.
+  bool make_room();
   /// `count` recipients are delivered or have failed. True for the one call that leaves no recipient pending.
   bool settle(std::uint32_t count) { return pending_.fetch_sub(count, std::memory_order_acq_rel) == count; }
 
  private:
   const std::shared_ptr<const spool::MessageHead> head_;
-  spool::MailData mail_data_;
+  mutable std::mutex mutex_;
+  spool::MailData mail_data_;  // guarded by mutex_
   MemoryBudget& budget_;
   std::atomic<std::uint32_t> pending_;
 };
