@@ -116,7 +116,7 @@ void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
   change.write = [incoming = incoming_](::rocksdb::WriteBatch& batch) {
     if (!incoming->written.exchange(true)) incoming->store.committer().close();
     batch.Put(key('m', incoming->id), spool::encode(*incoming->head));
-    if (!incoming->in_file) batch.Put(key('d', incoming->id), incoming->buffer);
+    if (!incoming->in_file) incoming->store.put_mail_data(batch, incoming->id, incoming->buffer);
   };
   change.committed = [incoming = incoming_](const Result<>& result) { incoming->durable = result.has_value(); };
   change.done = [waiter = incoming_->waiter](const Result<>& result) { waiter->tell(result); };

@@ -1,5 +1,6 @@
-// The keys of the spool's records. 'm' id: a message's record; 'd' id: its mail data, when small; 'u' id index: what an attempt changed about one
-// recipient; 'f' fingerprint: a message whose acknowledgement may have been lost; 'k': the key of the fingerprints; 'o': the last run ended in order; 'v': the version of this layout. Ids are 8 octets, indices 4, big-endian, so that keys stand in the order of arrival.
+// The keys of the spool's records. 'm' id: a message's record; 'u' id index: what an attempt changed about one recipient; 'f' fingerprint: a message
+// whose acknowledgement may have been lost; 'k': the key of the fingerprints; 'o': the last run ended in order; 'v': the version of this layout. In
+// a column family of its own, 'd' id: mail data, when small. Ids are 8 octets, indices 4, big-endian, so that keys stand in the order of arrival.
 #pragma once
 
 #include <rocksdb/slice.h>

@@ -136,7 +136,7 @@ void RocksSpool::read(const MessageHead& head, std::uint64_t offset, std::size_t
 Result<std::string> RocksSpool::read_now(MessageId id, bool in_file, std::uint64_t offset, std::size_t length) {
   if (in_file) return read_data_file(store_.data_directory(), id, offset, length);
   ::rocksdb::PinnableSlice mail_data;
-  const ::rocksdb::Status status = store_.db().Get({}, store_.db().DefaultColumnFamily(), key('d', id), &mail_data);
+  const ::rocksdb::Status status = store_.get_mail_data(id, mail_data);
   if (status.IsNotFound()) return failure(ErrorKind::not_found, "mail data of " + id.text() + ": not in the spool");
   if (!status.ok()) return tl::unexpected<Error>(to_error(status, "mail data of " + id.text()));
   const Octets whole = view(mail_data);
@@ -159,10 +159,10 @@ void RocksSpool::settle(spool::Settlement settlement, Executor& executor,
   Change change;
   change.durable = !notifications.empty();
   change.executor = &executor;
-  change.write = [id, updates = std::move(settlement.updates), notifications](::rocksdb::WriteBatch& batch) {
+  change.write = [this, id, updates = std::move(settlement.updates), notifications](::rocksdb::WriteBatch& batch) {
     for (const auto& [head, mail_data] : notifications) {
       batch.Put(key('m', head->id), spool::encode(*head));
-      batch.Put(key('d', head->id), *mail_data);
+      store_.put_mail_data(batch, head->id, *mail_data);
     }
     for (const spool::RecipientUpdate& update : updates) batch.Put(update_key(id, update.index), spool::encode(update));
   };

@@ -20,8 +20,12 @@ namespace {
 
 using spool::MessageId;
 
-constexpr std::string_view kVersion = "adieu-spool 1";
+constexpr std::string_view kVersion = "adieu-spool 2";
+constexpr std::string_view kVersion1 = "adieu-spool 1";
 constexpr std::size_t kMemtable = 64u << 20;
+constexpr std::size_t kLogs = 512u << 20;
+constexpr int kFreshTables = 16;  // before they are merged: what gets into tables is seldom read
+constexpr std::size_t kMovedAtOnce = 4u << 20;
 constexpr std::size_t kWorkers = 2;
 constexpr std::int64_t kLookMillis = 1000;
 
@@ -46,6 +50,7 @@ Store::~Store() {
     if (synced.ok()) synced = db_->SyncWAL();
     if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
   }
+  for (::rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
   db_->Close();
 }
 
@@ -66,10 +71,15 @@ Result<> Store::open() {
 
 Result<> Store::open_database() {
   ::rocksdb::Options options;
-  options.create_if_missing = true;
+  options.create_if_missing = options.create_missing_column_families = true;
   options.compression = ::rocksdb::kNoCompression;   // most of what is written is deleted before it would reach a table
   options.write_buffer_size = kMemtable;
   options.max_write_buffer_number = 4;
+  options.max_total_wal_size = kLogs;
+  options.level0_file_num_compaction_trigger = kFreshTables;
+  options.level0_slowdown_writes_trigger = 2 * kFreshTables;
+  options.level0_stop_writes_trigger = 3 * kFreshTables;
+  options.max_bytes_for_level_base = kFreshTables * kMemtable;
   options.recycle_log_file_num = 4;
   options.allow_concurrent_memtable_write = false;   // there is one writer
   options.avoid_flush_during_shutdown = true;
@@ -79,8 +89,12 @@ Result<> Store::open_database() {
   ::rocksdb::BlockBasedTableOptions table;
   table.block_cache = ::rocksdb::NewLRUCache(options_.cache);
   options.table_factory.reset(::rocksdb::NewBlockBasedTableFactory(table));
+  // Mail data has a family of its own, so that its keys rise from table to table: what stays is never merged with what came later and goes.
+  ::rocksdb::Options records = options;
+  records.write_buffer_size = kMemtable / 8;
   ::rocksdb::DB* db = nullptr;
-  const ::rocksdb::Status status = ::rocksdb::DB::Open(options, options_.directory + "/records", &db);
+  const ::rocksdb::Status status = ::rocksdb::DB::Open(
+      options, options_.directory + "/records", {{::rocksdb::kDefaultColumnFamilyName, records}, {"mail-data", options}}, &families_, &db);
   if (!status.ok()) {
     const std::string words = status.ToString();
     if (words.find("While lock file") != std::string::npos || words.find("lock hold by") != std::string::npos) {
@@ -103,6 +117,10 @@ Result<> Store::check_version() {
     return {};
   }
   if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
+  if (version == kVersion1) {
+    if (auto taken = take_over_version_1(); !taken) return taken;
+    version = kVersion;
+  }
   if (version == kVersion) {
     std::string mark;
     ended_in_order_ = db_->Get({}, ::rocksdb::Slice(kInOrderKey), &mark).ok();
@@ -114,6 +132,28 @@ Result<> Store::check_version() {
   }
   return failure(ErrorKind::invalid, "spool " + options_.directory + " is of another version (" + printable(version) +
                                          "); run the adieu that wrote it until its queue is empty");
+}
+
+/// It kept mail data among the records. Begun anew where it was interrupted.
+Result<> Store::take_over_version_1() {
+  ::rocksdb::WriteBatch batch;
+  ::rocksdb::Status status;
+  const std::unique_ptr<::rocksdb::Iterator> old(db_->NewIterator({}));
+  for (old->Seek("d"); status.ok() && old->Valid() && old->key().starts_with("d"); old->Next()) {
+    batch.Put(families_.back(), old->key(), old->value());
+    batch.Delete(old->key());
+    if (batch.GetDataSize() < kMovedAtOnce) continue;
+    status = db_->Write({}, &batch);
+    batch.Clear();
+  }
+  if (status.ok()) status = old->status();
+  batch.Put(::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion));
+  ::rocksdb::WriteOptions synced;
+  synced.sync = true;
+  if (status.ok()) status = db_->Write(synced, &batch);
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool of version 1"));
+  log_.write(LogLevel::info, LogLine("spool-version").field("directory", options_.directory).field("from", kVersion1).field("to", kVersion));
+  return {};
 }
 
 /// Made once. Not synced: whatever it is the key of is not either.
@@ -195,6 +235,14 @@ Result<> Store::taking() {
   return {};
 }
 
+void Store::put_mail_data(::rocksdb::WriteBatch& batch, MessageId id, const std::string& mail_data) {
+  batch.Put(families_.back(), key('d', id), mail_data);
+}
+
+::rocksdb::Status Store::get_mail_data(MessageId id, ::rocksdb::PinnableSlice& mail_data) {
+  return db_->Get({}, families_.back(), key('d', id), &mail_data);
+}
+
 void Store::note_file(MessageId id) {
   const std::lock_guard lock(mutex_);
   noted_[id.value].in_file = true;
@@ -219,10 +267,10 @@ void Store::remove(MessageId id, Change change) {
   const bool in_file = noted.in_file;
   // Synced before the file goes: the machine may die in between, and no record may ever name a file that is gone.
   change.durable |= in_file;
-  change.write = [id, noted = std::move(noted), before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
+  change.write = [this, id, noted = std::move(noted), before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
     if (before) before(batch);
     batch.Delete(key('m', id));
-    if (!noted.in_file) batch.Delete(key('d', id));
+    if (!noted.in_file) batch.Delete(families_.back(), key('d', id));
     for (const std::uint32_t index : noted.updated) batch.Delete(update_key(id, index));
   };
   change.committed = [this, id, in_file](const Result<>& result) {

@@ -47,6 +47,9 @@ class Store {
   /// Whether mail is taken now. Errors: no_space, io; both pass by themselves where their cause does. Never waits for the disk.
   Result<> taking();
 
+  void put_mail_data(::rocksdb::WriteBatch& batch, spool::MessageId id, const std::string& mail_data);
+  ::rocksdb::Status get_mail_data(spool::MessageId id, ::rocksdb::PinnableSlice& mail_data);
+
   void note_file(spool::MessageId id);
   void note_update(spool::MessageId id, std::uint32_t index);
   /// False when it was claimed before.
@@ -63,6 +66,7 @@ class Store {
 
   Result<> open_database();
   Result<> check_version();
+  Result<> take_over_version_1();
   Result<> find_secret();
   Result<> sweep();
   void check_space();
@@ -79,6 +83,7 @@ class Store {
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Noted> noted_;  // guarded by mutex_
   std::unique_ptr<::rocksdb::DB> db_;
+  std::vector<::rocksdb::ColumnFamilyHandle*> families_;  // the default one, and that of mail data
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Workers> workers_;
 };

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <map>
 
 #include "io/rocksdb/keys.h"
 #include "spool_directory.h"
@@ -77,12 +78,47 @@ TEST(RocksSpool, says_what_to_do_where_its_directory_cannot_be_made) {
 TEST(RocksSpool, leaves_a_spool_of_another_version_alone) {
   SpoolDirectory directory;
   directory.open();
-  ASSERT_TRUE(directory.database()->Put({}, "v", "adieu-spool 2").ok());
+  ASSERT_TRUE(directory.database().db->Put({}, "v", "adieu-spool 3").ok());
   std::ofstream(directory.data() / spool::MessageId{7}.text()) << "of the other version";
   const auto spool = open_spool(directory.options, directory.log);
   ASSERT_FALSE(spool.has_value());
   EXPECT_EQ(spool.error().kind, ErrorKind::invalid);
   EXPECT_EQ(directory.files().size(), 1u);
+}
+
+// Version 1 kept mail data among the records.
+TEST(RocksSpool, takes_over_a_spool_of_version_1) {
+  SpoolDirectory directory;
+  constexpr std::size_t kCount = 2000;
+  std::map<spool::MessageId, std::string> stored;
+  {
+    const auto spool = directory.open();
+    SpoolSession session(*spool);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const std::string mail_data = mail_data_of(4000, i);
+      stored[session.store(mail_data)->head->id] = mail_data;
+    }
+  }
+  {
+    const Database database = directory.database();
+    for (const auto key = database.all(database.families[1]); key->Valid(); key->Next()) {
+      ASSERT_TRUE(database.db->Put({}, key->key(), key->value()).ok());
+      ASSERT_TRUE(database.db->Delete({}, database.families[1], key->key()).ok());
+    }
+    ASSERT_TRUE(database.db->Put({}, kVersionKey, "adieu-spool 1").ok());
+  }
+  {
+    const auto spool = directory.open();
+    SpoolSession session(*spool);
+    const auto claimed = session.claim();
+    ASSERT_EQ(claimed.size(), kCount);
+    for (const spool::Stored& message : claimed) {
+      ASSERT_EQ(*session.read(*message.head, 0, 4000), stored.at(message.head->id));
+      ASSERT_TRUE(session.settle({message.head->id, {}, true, {}}));
+    }
+  }
+  EXPECT_EQ(directory.keys(), 0u);
+  EXPECT_TRUE(directory.open()) << "and it is of this version now";
 }
 
 TEST(RocksSpool, R9_sweeps_the_files_that_no_record_names_and_no_others) {
@@ -126,12 +162,12 @@ TEST(RocksSpool, keeps_a_damaged_record_aside) {
       ASSERT_TRUE(session.settle({damaged, {{0, spool::RecipientState::pending, 1, {}, "451"}}, false, {}}));
     }
     {
-      const auto db = directory.database();
+      const Database database = directory.database();
       const std::string its_key = in_update ? update_key(damaged, 0) : key('m', damaged);
       std::string record;
-      ASSERT_TRUE(db->Get({}, its_key, &record).ok());
+      ASSERT_TRUE(database.db->Get({}, its_key, &record).ok());
       record.back() = static_cast<char>(record.back() ^ 1);
-      ASSERT_TRUE(db->Put({}, its_key, record).ok());
+      ASSERT_TRUE(database.db->Put({}, its_key, record).ok());
     }
     const std::size_t keys = directory.keys();
     {

@@ -7,12 +7,38 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "io/rocksdb/keys.h"
 #include "io/rocksdb/rocksdb_spool.h"
 #include "support/recording_log.h"
 #include "support/spool_session.h"
 
 namespace adieu::rocksdb {
+
+/// A spool's database, as it stands on the disk.
+struct Database {
+  explicit Database(const std::string& directory) {
+    const std::vector<::rocksdb::ColumnFamilyDescriptor> all = {{::rocksdb::kDefaultColumnFamilyName, {}}, {"mail-data", {}}};
+    const ::rocksdb::Status status = ::rocksdb::DB::Open({}, directory, all, &families, &db);
+    check(status.ok(), "the spool's database opens");
+  }
+  ~Database() {
+    for (::rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
+    delete db;
+  }
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  std::unique_ptr<::rocksdb::Iterator> all(::rocksdb::ColumnFamilyHandle* family) const {
+    std::unique_ptr<::rocksdb::Iterator> keys(db->NewIterator({}, family));
+    keys->SeekToFirst();
+    return keys;
+  }
+
+  ::rocksdb::DB* db = nullptr;
+  std::vector<::rocksdb::ColumnFamilyHandle*> families;  // records, mail data
+};
 
 class SpoolDirectory {
  public:
@@ -41,18 +67,16 @@ class SpoolDirectory {
     return names;
   }
   std::filesystem::path data() const { return std::filesystem::path(options.directory) / "data"; }
-  /// The database, while no spool has it open.
-  std::unique_ptr<::rocksdb::DB> database() const {
-    ::rocksdb::DB* db = nullptr;
-    const ::rocksdb::Status status = ::rocksdb::DB::Open({}, options.directory + "/records", &db);
-    EXPECT_TRUE(status.ok()) << status.ToString();
-    return std::unique_ptr<::rocksdb::DB>(db);
-  }
+  /// While no spool has it open.
+  Database database() const { return Database(options.directory + "/records"); }
+  /// Of messages and of fingerprints.
   std::size_t keys() const {
-    const auto db = database();
-    const std::unique_ptr<::rocksdb::Iterator> all(db->NewIterator({}));
+    const Database database = this->database();
+    const std::set<std::string_view> own = {kVersionKey, kInOrderKey, kSecretKey};
     std::size_t count = 0;
-    for (all->SeekToFirst(); all->Valid(); all->Next()) count += all->key() != ::rocksdb::Slice("v") && all->key() != ::rocksdb::Slice("o") && all->key() != ::rocksdb::Slice("k");
+    for (::rocksdb::ColumnFamilyHandle* family : database.families) {
+      for (const auto key = database.all(family); key->Valid(); key->Next()) count += 1 - own.count(view(key->key()));
+    }
     return count;
   }
 
