@@ -94,7 +94,8 @@ class OpenSmtpd(Unpacked):
         down = f"""action "down" relay host smtp+notls://127.0.0.1:{self.down_port}
 match from any for domain "{DOWN}" action "down"
 """ if self.down_port else ""
-        (self.directory / "smtpd.conf").write_text(f"""listen on 127.0.0.1 port {self.port} hostname relay.example.org
+        (self.directory / "smtpd.conf").write_text(f"""smtp limit max-mails 1000000
+listen on 127.0.0.1 port {self.port} hostname relay.example.org
 action "onward" relay host smtp+notls://127.0.0.1:{self.sink_port}
 {down}match from any for any action "onward"
 """)
@@ -110,6 +111,7 @@ action "onward" relay host smtp+notls://127.0.0.1:{self.sink_port}
 
 class Exim(Unpacked):
     name = "exim"
+    holds = 45  # beside 50 sessions
     package = "exim4-daemon-light"
     needs = ("libdb5.3", "libgnutls-dane0", "libidn12", "libnsl2")
     logs = ("logs/main.log", "logs/panic.log")

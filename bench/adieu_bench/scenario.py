@@ -18,7 +18,7 @@ class Plan:
 
     def __init__(self, rounds=None, quick=False):
         self.rounds, self.quick = rounds or (1 if quick else 3), quick
-        self.seconds, self.most, self.traced = (0.5, 200, 100) if quick else (6, 1 << 30, 1000)
+        self.seconds, self.most, self.traced = (0.5, 200, 100) if quick else (6, 1 << 30, 10000)
 
 
 class Throughput:

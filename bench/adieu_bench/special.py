@@ -22,6 +22,9 @@ class Fresh(Throughput):
 
     straight = None
 
+    def __init__(self, name, title, load=loads.Load(timeout=120)):
+        super().__init__(name, title, load)
+
     def run(self, names, plan, directory, say):
         sink, settings = self.sink(), {}
         makers = self.relays(names, directory, sink)
