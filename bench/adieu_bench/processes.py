@@ -46,7 +46,7 @@ def prctl(option, value):
 
 
 def keep(command):
-    """The keeper: runs COMMAND, adopts what it orphans, ends once no descendant is left. SIGTERM goes to them all: strace keeps it to itself."""
+    """The keeper: runs COMMAND, adopts what it orphans, ends once no descendant is left. SIGTERM goes to them all."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     child = subprocess.Popen(command)

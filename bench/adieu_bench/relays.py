@@ -72,10 +72,10 @@ class Relay:
     def environment(self):
         return {}
 
-    def start(self, prefix=()):
-        """Starts it, behind the words of `prefix` (strace and its options), and waits until it listens."""
+    def start(self):
+        """Starts it, and waits until it listens."""
         pinned = ["taskset", "-c", self.cpus] if self.cpus else []
-        self.kept = Kept(self.name, [*pinned, *prefix, *self.command()], self.directory / "output.log", self.environment())
+        self.kept = Kept(self.name, [*pinned, *self.command()], self.directory / "output.log", self.environment())
         wait_until(f"{self.name} to listen", lambda: (self.keeps_running and self.kept.must_live()) or listening(self.port))
 
     def stop(self):

@@ -18,7 +18,7 @@ class Plan:
 
     def __init__(self, rounds=None, quick=False):
         self.rounds, self.quick = rounds or (1 if quick else 3), quick
-        self.seconds, self.most, self.traced = (0.5, 200, 100) if quick else (6, 1 << 30, 10000)
+        self.seconds, self.most = (0.5, 200) if quick else (6, 1 << 30)
 
 
 class Throughput:
@@ -74,12 +74,12 @@ class Throughput:
                 if self.straight:
                     keep(results[self.straight], straight(sink, self.load, min(plan.most, self.load.most)))
                 each(f"round {round_ + 1} of {plan.rounds},", lambda row: keep(results[row], self.turn(started[row], sink, prepared[row])))
+            if self.syncs:
+                each("counting the disk flushes of",
+                     lambda row: keep(results[row], count_syncs(started[row], sink, self.load, max(prepared[row] // 3, 1))))
             for relay in started.values():
                 relay.stop()
                 shutil.rmtree(relay.directory)
-            if self.syncs:
-                each("counting the disk flushes of",
-                     lambda row: keep(results[row], {"syncs": count_syncs(makers[row], sink, self.load, min(plan.traced, prepared[row]))}))
         finally:
             for relay in started.values():
                 relay.stop()
