@@ -77,13 +77,14 @@ def count_syncs(relay, sink, load, messages):
     perf reads the kernel's counters of the whole machine: strace, which stops each call, makes a relay that gathers messages for a flush
     flush five times as often.
     """
-    command = ["perf", "stat", "-a", "-x", ",", "-e", ",".join(f"syscalls:sys_enter_{name}" for name in SYNCS)]
+    command = ["perf", "stat", "-a", "-D", "1", "-x", ",", "-e", ",".join(f"syscalls:sys_enter_{name}" for name in SYNCS)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as perf:
         try:
+            any("enabled" in line for line in perf.stderr)  # so many lines until it counts
             turn(relay, sink, load, messages)
         finally:
             perf.send_signal(signal.SIGINT)
-            told = perf.communicate(timeout=30)[1]
+            told = perf.stderr.read()
     counts = [line.split(",")[0] for line in told.splitlines() if ":sys_enter_" in line]
     if len(counts) != len(SYNCS) or not all(count.isdecimal() for count in counts):
         return {}
