@@ -28,6 +28,7 @@ constexpr int kFreshTables = 16;  // before they are merged: what gets into tabl
 constexpr std::size_t kMovedAtOnce = 4u << 20;
 constexpr std::size_t kWorkers = 2;
 constexpr std::int64_t kLookMillis = 1000;
+constexpr std::int64_t kReclaimMillis = 60'000;
 
 std::int64_t steady_millis() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -41,6 +42,7 @@ Result<> make_directory(const std::string& path) {
 }  // namespace
 
 Store::~Store() {
+  if (db_) db_->DisableManualCompaction();
   if (workers_) workers_->finish();
   if (committer_) committer_->finish();
   if (!db_) return;
@@ -216,13 +218,30 @@ void Store::check_space() {
   log_.write(is_short ? LogLevel::error : LogLevel::info, line);
 }
 
+/// What has left the spool stays in tables until they are merged, which new mail brings about; where none is taken, nothing would.
+void Store::reclaim_space() {
+  const std::int64_t now = steady_millis();
+  std::int64_t last = reclaimed_.load(std::memory_order_relaxed);
+  if (!short_of_space_ || now - last < kReclaimMillis || !reclaimed_.compare_exchange_strong(last, now)) return;
+  ::rocksdb::CompactRangeOptions beside_others;
+  beside_others.exclusive_manual_compaction = false;
+  for (::rocksdb::ColumnFamilyHandle* family : families_) {
+    // Where it fails, it is for want of space, which is told, and tried again.
+    static_cast<void>(db_->CompactRange(beside_others, family, nullptr, nullptr));
+  }
+  check_space();
+}
+
 /// A worker asks the file system, at most once a second; and a database in trouble is tried as often.
 Result<> Store::taking() {
   const std::int64_t now = steady_millis();
   std::int64_t looked = looked_.load(std::memory_order_relaxed);
   const std::optional<Error> trouble = committer_->trouble();
   if (now - looked >= kLookMillis && looked_.compare_exchange_strong(looked, now)) {
-    workers_->run([this] { check_space(); });
+    workers_->run([this] {
+      check_space();
+      reclaim_space();
+    });
     if (trouble) {
       Change trial;
       trial.durable = true;

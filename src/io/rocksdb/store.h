@@ -70,6 +70,7 @@ class Store {
   Result<> find_secret();
   Result<> sweep();
   void check_space();
+  void reclaim_space();
 
   const config::Spool options_;
   Log& log_;
@@ -79,6 +80,7 @@ class Store {
   std::string secret_;
   std::atomic<std::uint64_t> last_id_ = 0;
   std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked, or a broken database tried
+  std::atomic<std::int64_t> reclaimed_ = -(std::int64_t{1} << 62);  // steady milliseconds: tables were merged for want of space
   std::atomic<bool> short_of_space_ = false;
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Noted> noted_;  // guarded by mutex_

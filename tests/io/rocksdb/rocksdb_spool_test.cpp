@@ -2,8 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "io/rocksdb/keys.h"
 #include "spool_directory.h"
@@ -198,6 +200,28 @@ TEST(RocksSpool, never_gives_a_part_of_a_message_for_the_whole) {
   EXPECT_EQ(end.error().kind, ErrorKind::invalid);
   std::filesystem::remove(file);
   EXPECT_EQ(session.read(*kept->head, 0, 100).error().kind, ErrorKind::not_found);
+}
+
+TEST(RocksSpool, gives_back_what_has_left_it_where_the_disk_is_short_of_space) {
+  SpoolDirectory directory;
+  constexpr std::size_t kCount = 500;
+  {
+    const auto spool = directory.open();
+    SpoolSession session(*spool);
+    for (std::size_t i = 0; i < kCount; ++i) session.store(mail_data_of(4000, i));
+  }
+  {
+    const auto spool = directory.open();  // which puts the log into tables
+    SpoolSession session(*spool);
+    for (const spool::Stored& message : session.claim()) ASSERT_TRUE(session.settle({message.head->id, {}, true, {}}));
+  }
+  ASSERT_GT(directory.tables(), kCount * 4000);
+  directory.options.free_space = std::uint64_t{1} << 62;
+  const auto spool = directory.open();
+  SpoolSession session(*spool);
+  EXPECT_FALSE(session.begin());
+  for (int i = 0; i < 3000 && directory.tables() > 100'000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LT(directory.tables(), 100'000u);
 }
 
 TEST(RocksSpool, takes_nothing_while_the_disk_is_short_of_space) {

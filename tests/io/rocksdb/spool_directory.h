@@ -69,6 +69,16 @@ class SpoolDirectory {
   std::filesystem::path data() const { return std::filesystem::path(options.directory) / "data"; }
   /// While no spool has it open.
   Database database() const { return Database(options.directory + "/records"); }
+  /// Octets in its tables.
+  std::uintmax_t tables() const {
+    std::uintmax_t octets = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options.directory + "/records")) {
+      std::error_code gone;  // a table may be removed under our eyes
+      const std::uintmax_t size = entry.path().extension() == ".sst" ? entry.file_size(gone) : 0;
+      if (!gone) octets += size;
+    }
+    return octets;
+  }
   /// Of messages and of fingerprints.
   std::size_t keys() const {
     const Database database = this->database();
