@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "support/source_tree.h"
+
 namespace {
 namespace fs = std::filesystem;
 
@@ -52,7 +54,7 @@ std::string where(const Include& include) {
   return include.file.string() + ":" + std::to_string(include.line) + " includes " + include.target;
 }
 
-const fs::path kSource = ADIEU_SOURCE_DIR;
+const fs::path kSource = adieu::in_source_tree("");
 
 TEST(Storeys, no_arrow_runs_upward) {
   int seen = 0;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "support/session_shell.h"
+#include "support/source_tree.h"
 
 namespace adieu::smtp {
 namespace {
@@ -130,7 +131,7 @@ void expect(const Dialogue& dialogue, const Trial& result, const std::string& ho
 class Dialogues : public testing::TestWithParam<std::string> {};
 
 TEST_P(Dialogues, goes_the_same_way_however_it_is_divided) {
-  const Dialogue dialogue = load(std::filesystem::path(ADIEU_SOURCE_DIR) / "tests/dialogues" / (GetParam() + ".txt"));
+  const Dialogue dialogue = load(in_source_tree("tests/dialogues/" + GetParam() + ".txt"));
   ASSERT_FALSE(dialogue.wire.empty());
   const std::size_t all = dialogue.wire.size();
   {
@@ -152,7 +153,7 @@ TEST_P(Dialogues, goes_the_same_way_however_it_is_divided) {
 }
 
 TEST_P(Dialogues, R9_cut_anywhere_leaves_nothing_but_what_was_acknowledged) {
-  const Dialogue dialogue = load(std::filesystem::path(ADIEU_SOURCE_DIR) / "tests/dialogues" / (GetParam() + ".txt"));
+  const Dialogue dialogue = load(in_source_tree("tests/dialogues/" + GetParam() + ".txt"));
   Trial whole;
   run(dialogue, dialogue.wire.size(), dialogue.wire.size(), dialogue.wire.size(), whole);
   for (std::size_t cut = 0; cut < dialogue.wire.size(); ++cut) {
@@ -173,7 +174,7 @@ TEST_P(Dialogues, R9_cut_anywhere_leaves_nothing_but_what_was_acknowledged) {
 
 std::vector<std::string> all_dialogues() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(ADIEU_SOURCE_DIR) / "tests/dialogues")) {
+  for (const auto& entry : std::filesystem::directory_iterator(in_source_tree("tests/dialogues"))) {
     names.push_back(entry.path().stem());
   }
   std::sort(names.begin(), names.end());

@@ -10,13 +10,14 @@
 #include "adieu/relay/config/load.h"
 #include "adieu/relay/config/settings.h"
 #include "relay/config/bindings.h"
+#include "support/source_tree.h"
 
 namespace adieu::config {
 namespace {
 using namespace std::chrono_literals;
 
 std::string read(const std::string& path) {
-  std::ifstream file(std::string(ADIEU_SOURCE_DIR) + "/" + path);
+  std::ifstream file(in_source_tree(path));
   EXPECT_TRUE(file) << path;
   std::ostringstream text;
   text << file.rdbuf();
@@ -250,7 +251,7 @@ TEST(Settings, the_examples_of_the_manual_page_parse) {
 
 TEST(Settings, the_files_of_conf_are_good) {
   for (const char* file : {"conf/quickstart.conf", "conf/adieu.conf"}) {
-    const Loaded loaded = load_file(std::string(ADIEU_SOURCE_DIR) + "/" + file);
+    const Loaded loaded = load_file(in_source_tree(file));
     EXPECT_TRUE(loaded.config) << loaded.text();
     EXPECT_EQ(loaded.text(), "");
   }

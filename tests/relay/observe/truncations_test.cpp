@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "adieu/relay/observe/ledger.h"
+#include "support/source_tree.h"
 
 namespace adieu::observe {
 namespace {
@@ -146,7 +147,7 @@ double caught(int days, double truncated, int within) {
 /// Its figures are held to those of this simulation.
 std::string manual_page() {
   std::ostringstream text;
-  text << std::ifstream(ADIEU_SOURCE_DIR "/man/adieu-closure.7").rdbuf();
+  text << std::ifstream(in_source_tree("man/adieu-closure.7")).rdbuf();
   return text.str();
 }
 

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "model_server.h"
+#include "support/source_tree.h"
 
 namespace adieu::test {
 namespace {
@@ -338,7 +339,7 @@ TEST(Probe, a_row_says_all_in_one_line) {
 }
 
 TEST(Probe, every_question_and_verdict_stands_in_the_manual) {
-  std::ifstream file(std::string(ADIEU_SOURCE_DIR) + "/man/adieu.8");
+  std::ifstream file(in_source_tree("man/adieu.8"));
   std::ostringstream manual;
   manual << file.rdbuf();
   const std::string text = manual.str();
