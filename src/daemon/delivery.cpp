@@ -162,7 +162,7 @@ void Delivery::on_ready(Outbound& outbound) {
   Line& line = found->second;
   queue_.reached(line.destination);
   const bool used_up = outbound.messages() >= line.next_hop->policy.messages_per_connection;
-  if (!used_up && !shutting_down_) line.job = queue_.take(line.destination, wall_now());
+  if (!used_up && !shutting_down_) line.job = line.rest ? std::exchange(line.rest, std::nullopt) : queue_.take(line.destination, wall_now());
   if (line.job) {
     send(line);
     return;
@@ -214,7 +214,15 @@ void Delivery::on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcom
     return;
   }
   report(job, outcomes, &outbound);
-  settle(job, queue::judge(job, outcomes, shared_.config.retry, wall_now()), line.destination);
+  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, wall_now());
+  if (verdict.rest) {
+    shared_.log.write(LogLevel::info, LogLine("next-transaction")
+                                          .field("queue-id", job.message->head()->id.text())
+                                          .field("relay", outbound.relay())
+                                          .field("nrcpt", static_cast<std::int64_t>(verdict.rest->recipients.size())));
+    line.rest = std::move(verdict.rest);
+  }
+  settle(job, std::move(verdict), line.destination);
 }
 
 void Delivery::on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) {
@@ -259,6 +267,7 @@ void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
 }
 
 void Delivery::end(Lines::iterator line) {
+  if (line->second.rest) queue_.add(line->second.destination, *std::exchange(line->second.rest, std::nullopt), wall_now());
   queue_.connection_closed(line->second.destination);
   if (line->second.outbound) line_ids_.erase(line->second.outbound.get());
   if (line->second.idle) line->second.idle->set(std::nullopt);
@@ -273,6 +282,7 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
   const WallTime now = wall_now();
   const spool::MessageHead& head = *job.message->head();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].at_once) continue;  // its turn comes with the next transaction
     ++count_of(shared_.metrics, outcomes[i].fate);
     shared_.log.write(outcomes[i].fate == smtp::Fate::delivered ? LogLevel::info : LogLevel::warning,
                       observe::attempted(head, head.recipients[job.recipients[i]], outbound != nullptr ? outbound->relay() : "none",
@@ -288,6 +298,7 @@ void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route
   settlement.finished = verdict.final_count != 0 && job.message->settle(verdict.final_count);
   settlement.updates = std::move(verdict.updates);
   if (verdict.again) queue_.add(destination, std::move(*verdict.again), wall_now());
+  if (settlement.updates.empty()) return;
   if (verdict.failures.empty() || head->reverse_path.is_null()) {
     store(std::move(settlement));
     return;

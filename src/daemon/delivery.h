@@ -59,6 +59,7 @@ class Delivery final : public Outbound::Owner {
     const NextHopProfile* next_hop = nullptr;
     std::unique_ptr<Outbound> outbound;          // null while addresses are looked up
     std::optional<queue::Job> job;               // under way
+    std::optional<queue::Job> rest;              // the recipients of the last message that its next transaction is to have
     std::unique_ptr<uv::Timer> idle;             // runs while the connection waits for a message
     bool waiting = false;
     bool has_waited = false;                     // so that the next hop may have had enough of it when the next message came

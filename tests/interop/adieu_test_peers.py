@@ -67,7 +67,8 @@ class Child:
 class Relay:
     """adieu serve with a policy of the test's; `more` is added to it, `first` stands before its rule."""
 
-    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB"):
+    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB",
+                 retry="after 1s 1s 2s; then-every 2s; give-up 1h"):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         certificate(self.directory)
@@ -83,7 +84,7 @@ network local 127.0.0.0/8 ::1
 next-hop out {{ {next_hop}; idle-timeout 1s }}
 {first}
 relay from network local to any via out
-retry {{ after 1s 1s 2s; then-every 2s; give-up 1h }}
+retry {{ {retry} }}
 {more}
 """
         )

@@ -34,7 +34,11 @@ using Phase = std::variant<Opening, TurnedToTls, Idle, ClientTransaction, Quitti
 
 struct ClientSession::Impl {
   Impl(const ClientProfile& the_profile, const ClientLayer& the_layer, Instant now)
-      : profile(the_profile), layer(the_layer), reader(the_profile.reply_line, the_profile.reply_lines), progress(now) {
+      : profile(the_profile),
+        layer(the_layer),
+        recipients(the_profile.recipients),
+        reader(the_profile.reply_line, the_profile.reply_lines),
+        progress(now) {
     switch (layer.start) {
       case ClientLayer::Start::greeting: exchange.awaited.push_back(Awaited::greeting); break;
       case ClientLayer::Start::hello: say_hello(); break;
@@ -59,6 +63,7 @@ struct ClientSession::Impl {
 
   const ClientProfile& profile;
   const ClientLayer layer;
+  std::size_t recipients;  // in one transaction; less than the profile's once the next hop has said how many it takes
   ReplyReader reader;
   ClientExchange exchange;
   ServerExtensions extensions;
@@ -188,6 +193,7 @@ void ClientSession::Impl::receive_in_transaction(Awaited awaited, const Reply& r
 void ClientSession::Impl::finish_transaction() {
   auto& transaction = std::get<ClientTransaction>(phase);
   finished = transaction.take_outcomes();
+  if (transaction.server_limit() != 0) recipients = transaction.server_limit();
   phase = Idle{.needs_reset = transaction.needs_reset()};
 }
 
@@ -278,7 +284,7 @@ void ClientSession::send(OutgoingMessage message, Instant now) {
     return;
   }
   my.progress = now;
-  ClientTransaction transaction(std::move(message), my.extensions, my.profile.protocol);
+  ClientTransaction transaction(std::move(message), my.extensions, my.profile.protocol, my.recipients);
   transaction.begin(idle.needs_reset, my.exchange);
   my.phase = std::move(transaction);
 }

@@ -9,9 +9,11 @@
 
 namespace adieu::smtp {
 namespace {
-// RFC 5321 section 4.5.3.1.10: 552 was once the code for too many recipients, and is then to be read as 452.
+// RFC 5321 section 4.5.3.1.10: 452, or 552 as it once was, which is then to be read as 452. Both codes have other uses, such as a full mailbox
+// (x.2.2) or a full disk (4.3.1), which their enhanced status code tells.
 bool means_too_many_recipients(const Reply& reply) {
-  return reply.code == 552 && (reply.status.none() || reply.status == EnhancedStatus{5, 5, 3});
+  const bool code = reply.code == 452 || reply.code == 552;
+  return code && (reply.status.none() || (reply.status.subject == 5 && reply.status.detail == 3));
 }
 
 Reply shortened(const Reply& reply) { return {reply.code, reply.status, reply.text.substr(0, kReplyText)}; }
@@ -39,7 +41,8 @@ Outcome deferred(EnhancedStatus status, std::string detail, const Reply& reply) 
   return outcome;
 }
 
-ClientTransaction::ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol)
+ClientTransaction::ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol,
+                                     std::size_t recipients)
     : message_(std::move(message)),
       protocol_(protocol),
       pipelining_(server.has("PIPELINING")),
@@ -47,15 +50,16 @@ ClientTransaction::ClientTransaction(OutgoingMessage message, const ServerExtens
       chunking_(protocol == ClientProtocol::smtp && server.has("CHUNKING")),
       says_size_(server.has("SIZE")),
       says_body_(message_.envelope.body == mail::BodyType::eight_bit_mime && server.has("8BITMIME")),
-      outcomes_(message_.envelope.forward_paths.size()) {
-  check(!outcomes_.empty(), "a message goes to somebody");
+      outcomes_(message_.envelope.forward_paths.size()),
+      recipients_to_say_(std::min(recipients, outcomes_.size())) {
+  check(recipients_to_say_ != 0, "a message goes to somebody");
 }
 
 void ClientTransaction::begin(bool reset, ClientExchange& exchange) {
   if (reset) exchange.say(Awaited::reset, {"RSET"});
   if (!reset || pipelining_) say_mail(exchange);
   if (!pipelining_) return;
-  for (std::size_t i = 0; i < outcomes_.size(); ++i) say_recipient(exchange);
+  for (std::size_t i = 0; i < recipients_to_say_; ++i) say_recipient(exchange);
   if (!chunking_) {
     exchange.say(Awaited::data, {"DATA"});
   } else if (message_.size <= kFlight) {
@@ -89,6 +93,12 @@ void ClientTransaction::say_mail_data(ClientExchange& exchange) {
 }
 
 void ClientTransaction::decide_undecided(const Outcome& outcome) {
+  for (std::size_t i = 0; i < recipients_to_say_; ++i) {
+    if (!outcomes_[i]) outcomes_[i] = outcome;
+  }
+}
+
+void ClientTransaction::decide_all(const Outcome& outcome) {
   for (auto& each : outcomes_) {
     if (!each) each = outcome;
   }
@@ -103,7 +113,7 @@ bool ClientTransaction::receive(Awaited awaited, const Reply& reply, ClientExcha
       return reply.positive();
     case Awaited::mail:
       open_ = reply.positive();
-      if (!open_) decide_undecided(outcome_of(reply));
+      if (!open_) decide_all(outcome_of(reply));
       if (open_ && !pipelining_) say_recipient(exchange);
       return true;
     case Awaited::recipient: receive_recipient(reply, exchange); return true;
@@ -124,17 +134,23 @@ void ClientTransaction::receive_recipient(const Reply& reply, ClientExchange& ex
     ++accepted_;
   } else if (!outcome) {
     outcome = outcome_of(reply);
-    if (means_too_many_recipients(reply)) outcome->fate = Fate::deferred;
+    if (means_too_many_recipients(reply)) {
+      outcome->fate = Fate::deferred;
+      outcome->at_once = too_many_ = true;
+      // Those not named yet would be refused alike, and some servers end a session after a number of refusals.
+      if (accepted_ != 0) recipients_to_say_ = recipients_said_;
+    }
   }
-  if (recipients_said_ < outcomes_.size()) {
+  if (recipients_said_ < recipients_to_say_) {
     say_recipient(exchange);
-  } else if (recipients_answered_ == outcomes_.size() && exchange.awaited.empty()) {
+  } else if (recipients_answered_ == recipients_to_say_ && exchange.awaited.empty()) {
     say_mail_data(exchange);
   }
 }
 
 bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchange) {
   if (!reply.intermediate()) {
+    progress_ = reply.permanent() && accepted_ != 0;
     decide_undecided(outcome_of(reply));
     return true;
   }
@@ -153,11 +169,12 @@ bool ClientTransaction::receive_data(const Reply& reply, ClientExchange& exchang
 bool ClientTransaction::receive_mail_data(const Reply& reply, const ClientExchange& exchange) {
   if (reply.positive() && (sending() || !exchange.output.empty())) return false;  // the end of mail data has not gone yet (R14)
   if (reply.positive()) open_ = false;
+  progress_ |= accepted_ != 0 && !reply.transient();
   if (protocol_ == ClientProtocol::smtp) {
     decide_undecided(outcome_of(reply));
   } else {
     const auto next = std::find(outcomes_.begin(), outcomes_.end(), std::nullopt);
-    check(next != outcomes_.end(), "a reply was awaited for each accepted recipient");
+    check(next - outcomes_.begin() < static_cast<std::ptrdiff_t>(recipients_to_say_), "a reply was awaited for each accepted recipient");
     *next = outcome_of(reply);
   }
   return true;
@@ -192,13 +209,21 @@ void ClientTransaction::abandon(const Outcome& why) {
   Outcome outcome = why;
   outcome.may_have_arrived = stage_ == Stage::sent;
   decide_undecided(outcome);
+  decide_all(why);
 }
 
 std::vector<Outcome> ClientTransaction::take_outcomes() {
+  for (std::size_t i = recipients_to_say_; i < outcomes_.size(); ++i) {
+    if (outcomes_[i]) continue;
+    outcomes_[i] = deferred({4, 5, 3}, "left for the next transaction");
+    outcomes_[i]->at_once = true;
+  }
   std::vector<Outcome> outcomes;
   outcomes.reserve(outcomes_.size());
   for (auto& each : outcomes_) {
     check(each.has_value(), "every recipient of a finished attempt has an outcome");
+    // Without progress the next transaction would end as this one has.
+    if (outcomes.size() < recipients_to_say_ && !progress_) each->at_once = false;
     outcomes.push_back(std::move(*each));
   }
   return outcomes;

@@ -30,7 +30,8 @@ class ClientTransaction {
   static constexpr std::size_t kFlight = 65'536;
   static constexpr std::size_t kPart = 262'144;  // the most that is asked for at once: each time may cost a read by another thread
 
-  ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol);
+  /// `recipients`: the most that are named to the server, at least one; the others have `at_once` outcomes.
+  ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol, std::size_t recipients);
 
   /// `reset`: an earlier transaction is still open on the server, so RSET goes first.
   void begin(bool reset, ClientExchange& exchange);
@@ -52,6 +53,8 @@ class ClientTransaction {
   std::vector<Outcome> take_outcomes();
   /// Whether the server may still hold the transaction open.
   bool needs_reset() const { return open_; }
+  /// How many recipients the server took before it said that there were too many; 0 where it did not say so, or took none.
+  std::size_t server_limit() const { return too_many_ ? accepted_ : 0; }
 
  private:
   enum class Stage : std::uint8_t {
@@ -65,7 +68,9 @@ class ClientTransaction {
   void say_recipient(ClientExchange& exchange);
   void say_mail_data(ClientExchange& exchange);
   void say_bdat(ClientExchange& exchange);
+  /// Of the recipients that have been named to the server.
   void decide_undecided(const Outcome& outcome);
+  void decide_all(const Outcome& outcome);
   void receive_recipient(const Reply& reply, ClientExchange& exchange);
   bool receive_data(const Reply& reply, ClientExchange& exchange);
   bool receive_mail_data(const Reply& reply, const ClientExchange& exchange);
@@ -80,9 +85,12 @@ class ClientTransaction {
   Stage stage_ = Stage::envelope;
   bool open_ = false;
   std::vector<std::optional<Outcome>> outcomes_;  // as the forward-paths; none: nothing final is known
+  std::size_t recipients_to_say_;                 // of outcomes_, the first ones
   std::size_t recipients_said_ = 0;
   std::size_t recipients_answered_ = 0;
   std::size_t accepted_ = 0;
+  bool too_many_ = false;                         // a recipient was refused because of those before it (RFC 5321 section 4.5.3.1.10)
+  bool progress_ = false;                         // something final is known of recipients that were accepted
   std::uint64_t to_send_ = 0;                     // of a BDAT chunk
   DotEncoder encoder_;
 };

@@ -20,9 +20,14 @@ Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const 
   check(outcomes.size() == job.recipients.size(), "every recipient of an attempt has its outcome");
   Verdict verdict;
   Job again;
+  Job rest;
   const std::uint32_t attempts = job.attempts + 1;
   const bool too_old = gives_up(retry, job.message->head()->arrived, now);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].at_once) {
+      rest.recipients.push_back(job.recipients[i]);
+      continue;
+    }
     smtp::Outcome outcome = outcomes[i];
     if (outcome.fate == smtp::Fate::deferred && too_old) {
       outcome.fate = smtp::Fate::failed;
@@ -54,6 +59,13 @@ Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const 
     again.message = job.message;
     again.attempts = attempts;
     verdict.again = std::move(again);
+  }
+  if (!rest.recipients.empty()) {
+    rest.message = job.message;
+    rest.attempts = job.attempts;
+    rest.next_attempt = now;
+    rest.last_reply = job.last_reply;
+    verdict.rest = std::move(rest);
   }
   return verdict;
 }

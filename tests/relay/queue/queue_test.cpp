@@ -174,6 +174,17 @@ TEST_F(QueueTest, each_recipient_is_judged_by_its_own_outcome) {
   EXPECT_EQ(verdict.updates[1].state, spool::RecipientState::pending);
   EXPECT_EQ(verdict.updates[2].last_reply, "550 5.0.0 text");
 }
+TEST_F(QueueTest, what_the_next_transaction_is_to_have_is_no_deferral_however_old_the_message_is) {
+  smtp::Outcome at_once = outcome(smtp::Fate::deferred, 452);
+  at_once.at_once = true;
+  const Verdict verdict = judge(job(1, {}, 3), {outcome(smtp::Fate::delivered, 250), at_once, at_once}, schedule(), kNow + 24h);
+  EXPECT_FALSE(verdict.again);
+  EXPECT_TRUE(verdict.failures.empty());
+  EXPECT_EQ(verdict.updates.size(), 1u);
+  ASSERT_TRUE(verdict.rest);
+  EXPECT_EQ(verdict.rest->recipients, (std::vector<std::uint32_t>{1, 2}));
+  EXPECT_EQ(verdict.rest->attempts, 0u) << "the attempt goes on";
+}
 TEST_F(QueueTest, a_deferral_that_lasted_too_long_is_a_failure) {
   const Verdict verdict = judge_all(job(1), outcome(smtp::Fate::deferred, 450), schedule(), kNow + 24h);
   EXPECT_FALSE(verdict.again);

@@ -42,6 +42,7 @@ struct ClientProfile {
   ClientTimeouts timeouts;
   std::size_t reply_line = 2048;     // octets with CRLF; a longer line is a protocol error
   std::size_t reply_lines = 200;     // lines of a reply; more is a protocol error
+  std::size_t recipients = 100;      // in one transaction, at least one; every server takes 100 (RFC 5321 section 4.5.3.1.8)
 };
 
 struct ClientLayer {
@@ -67,7 +68,8 @@ struct Ready {};
 struct ClientBeginTls {};
 /// Mail data is wanted: call `supply` with at most `octets` of it (any less is fine), lines with CRLF, not dot-stuffed.
 struct WantsMailData { std::size_t octets; };
-/// The attempt is over: one outcome for each forward-path, in their order.
+/// The attempt is over: one outcome for each forward-path, in their order. Those `at_once` had no turn, because a transaction holds no more
+/// recipients here (ClientProfile::recipients, or the next hop's 452): send the message again, to them.
 struct Finished { std::vector<Outcome> outcomes; };
 /// Nothing more will come of this session once `output()` is handed over; close the layer (R16). `failure` is set unless this is
 /// the end that QUIT asked for, and says what the next hop did: it holds for a message that never got its turn too.

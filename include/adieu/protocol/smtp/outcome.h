@@ -20,6 +20,7 @@ struct Outcome {
   EnhancedStatus status;    // the reply's, or 4.4.2, 4.4.1, 5.4.6, … of our own
   std::string detail;       // for people: "connection lost while sending end of data"
   bool may_have_arrived = false;  // the final reply never came whole: the next hop may have the message (R14)
+  bool at_once = false;     // deferred, but only to the next transaction: it is to follow now, without waiting for a retry
 };
 
 }  // namespace adieu::smtp

@@ -13,9 +13,10 @@
 namespace adieu::queue {
 
 struct Verdict {
-  std::vector<spool::RecipientUpdate> updates;   // one for each recipient of the job, in its order
+  std::vector<spool::RecipientUpdate> updates;   // one for each recipient of the job, in its order, but for those of `rest`
   std::uint32_t final_count = 0;                 // delivered or failed
   std::optional<Job> again;                      // the recipients that were deferred, with their next attempt
+  std::optional<Job> rest;                       // those that the next transaction with the next hop is to have: the attempt goes on with them
   struct Failure {
     std::uint32_t index;                         // into the head's recipients
     smtp::Outcome outcome;                       // as given, or 5.4.7 when a deferral had lasted for too long
