@@ -1,7 +1,8 @@
 """Other relays as peers: each takes mail on a free port of loopback and hands it on to another, by STARTTLS where that is offered.
 
 Debian's mail transport agents exclude one another as packages. Postfix is installed; the others are unpacked into build/peers, once, and run in a
-mount namespace of their own, where the users and directories they were compiled for stand in the test's directory. That takes root.
+mount namespace of their own, where the users and directories they were compiled for stand in the test's directory. That takes root; where it is
+refused, the test is skipped.
 """
 import os
 import pathlib
@@ -10,7 +11,7 @@ import shutil
 import socket
 import subprocess
 
-from adieu_test_peers import Child, certificate, free_port, wait_until
+from adieu_test_peers import Child, Skipped, certificate, free_port, wait_until
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "build" / "peers"
 FIRST_ID = 61180  # of the users that exist in a namespace alone
@@ -137,8 +138,20 @@ maillog_file_prefixes = {self.directory}
         subprocess.run(["postfix", "-c", str(self.base / "etc"), "stop"], capture_output=True, timeout=30)
 
 
+def need_namespace():
+    """Skips the test where no mount namespace is to be had: without root, in a chroot, in most containers."""
+    made = subprocess.run(["unshare", "--mount", "--propagation", "private", "mount", "--bind", "/etc/hosts", "/etc/hosts"], capture_output=True, text=True,
+                          timeout=20)
+    if made.returncode != 0:
+        raise Skipped(f"no mount namespace: {made.stderr.strip()}")
+
+
 class Unpacked(OtherRelay):
     users = ()
+
+    def __init__(self, *arguments, **more):
+        need_namespace()
+        super().__init__(*arguments, **more)
 
     def serve(self, command, binds=()):
         self.child = Child(self.directory, self.name, in_namespace(self.base, command, self.users, binds))

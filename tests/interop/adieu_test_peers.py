@@ -33,6 +33,10 @@ def wait_until(what, condition, seconds=20):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+class Skipped(Exception):
+    """Raised by a test that this machine cannot run; its text says why."""
+
+
 class Child:
     """A process with its standard error in a file."""
 
@@ -197,17 +201,23 @@ MESSAGE = b"From: a@example.org\r\nTo: b@example.net\r\nSubject: interop\r\n\r\n
 
 
 def run(tests):
-    """Runs each test, or those whose names hold the first argument, in a directory of its own; a line each; exit status 1 when one fails."""
+    """Runs each test, or those whose names hold the first argument, in a directory of its own; a line each, and a line of counts at the end. Exit
+    status 1 when one fails. One that raises Skipped has neither passed nor failed.
+    """
     tests = [test for test in tests if not sys.argv[1:] or sys.argv[1] in test.__name__]
-    failed = 0
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
     for test in tests:
         directory = tempfile.mkdtemp(prefix="adieu-interop-")
         children = []
+        result = "failed"
         try:
             test(directory, children)
+            result = "passed"
             print(f"  ok    {test.__doc__}")
+        except Skipped as reason:
+            result = "skipped"
+            print(f"  SKIPPED  {test.__doc__}\n        {reason}")
         except Exception as error:  # noqa: BLE001: whatever went wrong is the test's failure
-            failed += 1
             print(f"  FAIL  {test.__doc__}\n        {type(error).__name__}: {error}")
             for log in [path for path in pathlib.Path(directory).rglob("*.log") if "spool" not in path.parts]:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
@@ -216,9 +226,10 @@ def run(tests):
                 try:
                     child.stop()
                 except subprocess.TimeoutExpired:
-                    failed += 1
+                    result = "failed"
                     print(f"  FAIL  {test.__doc__}: a child did not stop")
                     (child.child if hasattr(child, "child") else child).process.kill()
             shutil.rmtree(directory, ignore_errors=True)
-    print(f"{len(tests) - failed} of {len(tests)} went well")
-    sys.exit(1 if failed else 0)
+        counts[result] += 1
+    print(", ".join(f"{count} {result}" for result, count in counts.items()))
+    sys.exit(1 if counts["failed"] else 0)
