@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint8_t kAlertRecord = 21;
 constexpr std::uint8_t kDataRecord = 23;
 constexpr std::size_t kMaxPlaintext = 16'384;
-constexpr int kMaxWarnings = 8;  // alerts of TLS 1.2 that change nothing; more is somebody's game
+constexpr int kMaxWarnings = 4;  // alerts of TLS 1.2 that change nothing, in a handshake and again behind it: nobody needs more
 
 /// As the RFCs write it: "internal_error" for GNUTLS_A_INTERNAL_ERROR.
 std::string alert_name(gnutls_alert_description_t alert) {
@@ -28,6 +28,23 @@ std::string alert_name(gnutls_alert_description_t alert) {
   std::string_view name = text;
   if (name.substr(0, kPrefix.size()) == kPrefix) name.remove_prefix(kPrefix.size());
   return to_ascii_lower(name);
+}
+
+/// Whether a handshake can go on behind this alert of TLS 1.2, sent as a warning (RFC 5246 section 7.2.2, RFC 6066 section 9): those whose level is the
+/// sender's choice. The others are always fatal, whatever level is written on them, and close_notify is an end.
+bool need_not_end_a_handshake(gnutls_alert_description_t alert) {
+  switch (alert) {
+    case GNUTLS_A_BAD_CERTIFICATE:
+    case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+    case GNUTLS_A_CERTIFICATE_REVOKED:
+    case GNUTLS_A_CERTIFICATE_EXPIRED:
+    case GNUTLS_A_CERTIFICATE_UNKNOWN:
+    case GNUTLS_A_CERTIFICATE_UNOBTAINABLE:
+    case GNUTLS_A_UNRECOGNIZED_NAME:
+    case GNUTLS_A_NO_RENEGOTIATION:
+    case GNUTLS_A_USER_CANCELED: return true;
+    default: return false;
+  }
 }
 
 /// What the client's SNI asks for; empty: nothing.
@@ -107,7 +124,7 @@ class GnutlsChannel final : public tls::Channel {
 
   Octets output() const override { return out_.view(); }
   void consume_output(std::size_t count) override { out_.consume(count); }
-  std::size_t unread() const override { return in_.size(); }
+  std::size_t unread() const override { return in_.size() - taken_; }
   const tls::ChannelFailure& failure() const override { return failure_; }
   const tls::ChannelInfo& info() const override { return info_; }
 
@@ -125,30 +142,45 @@ class GnutlsChannel final : public tls::Channel {
   }
   static int can_pull(gnutls_transport_ptr_t self, unsigned) noexcept {
     const auto* channel = static_cast<GnutlsChannel*>(self);
-    return channel->eof_ || !channel->in_.empty() ? 1 : 0;
+    return channel->eof_ || channel->unread() != 0 ? 1 : 0;
   }
 
   ssize_t take_input(char* buffer, std::size_t size) {
-    std::size_t count = std::min(size, in_.size());
-    if (established_ && count > 0) {
-      if (record_left_ == 0) {
-        const auto length = record_length(in_.view());
-        // GnuTLS takes any outer type and version in TLS 1.3, and authenticates those that should have stood there.
-        if (length && tls13_ && in_.view().substr(0, 3) != Octets("\x17\x03\x03")) return no_input(EIO);
-        record_left_ = length.value_or(0);
-      }
-      count = std::min(count, record_left_);
+    if (established_ && record_left_ == 0) {
+      forget_record();
+      record_left_ = record_length(in_.view()).value_or(0);
+      if (tls13_ && record_left_ != 0 && !is_outwardly_in_order()) return no_input(EIO);
     }
+    std::size_t count = std::min(size, unread());
+    if (established_) count = std::min(count, record_left_);
     if (count == 0) {
       dry_ = true;
       if (!eof_) return no_input(EAGAIN);
       end_read_ = true;
       return 0;
     }
-    std::memcpy(buffer, in_.view().data(), count);
-    in_.consume(count);
-    record_left_ -= std::min(count, record_left_);
+    std::memcpy(buffer, in_.view().data() + taken_, count);
+    taken_ += count;
+    if (established_) {
+      record_left_ -= count;
+    } else {
+      forget_record();
+    }
     return static_cast<ssize_t>(count);
+  }
+  /// What the library has read of the input is let go.
+  void forget_record() { in_.consume(std::exchange(taken_, 0)); }
+  /// GnuTLS takes any outer type and version of a TLS 1.3 record, and authenticates those that should have stood there.
+  bool is_outwardly_in_order() {
+    const Octets header = in_.view().substr(0, 3);
+    breach_ = static_cast<std::uint8_t>(header[0]) != kDataRecord ? GNUTLS_E_UNEXPECTED_PACKET : GNUTLS_E_DECRYPTION_FAILED;
+    return header == Octets("\x17\x03\x03");
+  }
+  /// RFC 8446 section 5.1: an alert stands in its record alone. The library reads the first two octets and drops the rest.
+  bool stands_alone() const {
+    if (!tls13_) return true;
+    const auto inner = open_record(session_, in_.view().substr(0, taken_), Record::last);
+    return inner && inner->content.size() == 2;
   }
   ssize_t no_input(int reason) {
     gnutls_transport_set_errno(session_, reason);
@@ -171,6 +203,7 @@ class GnutlsChannel final : public tls::Channel {
       const int code = gnutls_handshake(session_);
       if (code == GNUTLS_E_SUCCESS) {
         established_ = true;
+        warnings_ = 0;
         tls13_ = gnutls_protocol_get_version(session_) == GNUTLS_TLS1_3;
         describe();
         if (on_established_) on_established_(session_);
@@ -180,7 +213,9 @@ class GnutlsChannel final : public tls::Channel {
         if (dry_) return tls::ChannelEvent::wants_input;
         continue;
       }
-      return fail(code);  // R1: an alert of whatever level too, it may be forged; nothing but the end follows from it
+      // R1: no alert leads anywhere but to the end, since it may be forged; those that need not end a handshake of TLS 1.2 lead nowhere.
+      if (code == GNUTLS_E_WARNING_ALERT_RECEIVED && need_not_end_a_handshake(gnutls_alert_get(session_)) && ++warnings_ <= kMaxWarnings) continue;
+      return fail(code);
     }
   }
 
@@ -190,13 +225,15 @@ class GnutlsChannel final : public tls::Channel {
       dry_ = false;
       const ssize_t size = gnutls_record_recv(session_, block.data(), block.size());
       if (size > 0) {
+        if (record_left_ == 0) forget_record();
         plaintext.append(block.data(), static_cast<std::size_t>(size));
         return tls::ChannelEvent::plaintext;
       }
-      if (size == 0) return tls::ChannelEvent::close_notify;  // R, authenticated
+      if (size == 0) return stands_alone() ? tls::ChannelEvent::close_notify : fail(GNUTLS_E_UNEXPECTED_PACKET_LENGTH);  // R, authenticated
       switch (size) {
         case GNUTLS_E_AGAIN:
         case GNUTLS_E_INTERRUPTED:
+          if (record_left_ == 0) forget_record();
           if (dry_) return tls::ChannelEvent::wants_input;
           continue;  // a ticket or a key update was read: there may be more
         case GNUTLS_E_WARNING_ALERT_RECEIVED:
@@ -204,11 +241,11 @@ class GnutlsChannel final : public tls::Channel {
           if (++warnings_ > kMaxWarnings) return fail(GNUTLS_E_FATAL_ALERT_RECEIVED);
           continue;
         case GNUTLS_E_FATAL_ALERT_RECEIVED:
-          if (tls13_ && gnutls_alert_get(session_) == GNUTLS_A_USER_CANCELED) {
-            canceled_ = true;
-            return read_canceled();
-          }
-          return fail(GNUTLS_E_FATAL_ALERT_RECEIVED);
+          if (!tls13_ || gnutls_alert_get(session_) != GNUTLS_A_USER_CANCELED) return fail(GNUTLS_E_FATAL_ALERT_RECEIVED);
+          if (!stands_alone()) return fail(GNUTLS_E_UNEXPECTED_PACKET_LENGTH);
+          forget_record();
+          canceled_ = true;
+          return read_canceled();
         default: return fail(static_cast<int>(size));
       }
     }
@@ -223,7 +260,7 @@ class GnutlsChannel final : public tls::Channel {
       end_read_ = true;
       return fail(GNUTLS_E_PREMATURE_TERMINATION);
     }
-    const auto inner = open_record(session_, in_.view().substr(0, *length));
+    const auto inner = open_record(session_, in_.view().substr(0, *length), Record::next);
     if (!inner) return fail(GNUTLS_E_DECRYPTION_FAILED);
     if (inner->content_type != kAlertRecord || inner->content.size() != 2 || inner->content[1] != 0) {
       return fail(GNUTLS_E_UNEXPECTED_PACKET);
@@ -235,19 +272,28 @@ class GnutlsChannel final : public tls::Channel {
   /// Says what broke the layer, and to the peer the alert that fits: none to its own alert, none to a FIN.
   tls::ChannelEvent fail(int code) {
     broken_ = true;
+    if (code == GNUTLS_E_PULL_ERROR) code = breach_;
     if (code == GNUTLS_E_FATAL_ALERT_RECEIVED || code == GNUTLS_E_WARNING_ALERT_RECEIVED) {
       failure_ = {tls::Event::alert, alert_name(gnutls_alert_get(session_))};
     } else if (end_read_) {
-      failure_ = {tls::Event::fin, record_left_ != 0 || !in_.empty() ? "within a record" : ""};
+      failure_ = {tls::Event::fin, record_left_ != 0 || unread() != 0 ? "within a record" : ""};
     } else {
       // What we refuse is told by the alert that says so: a certificate, a renegotiation (RFC 9325 section 3.5).
       const bool refused = code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
       failure_ = {tls::Event::corrupt, refused ? words_of_status(gnutls_session_get_verify_cert_status(session_)) : gnutls_strerror(code)};
       if (refused) failure_.event = tls::Event::alert;
       if (code == GNUTLS_E_REHANDSHAKE) failure_ = {tls::Event::alert, alert_name(GNUTLS_A_NO_RENEGOTIATION)};
-      gnutls_alert_send_appropriate(session_, code == GNUTLS_E_PULL_ERROR ? GNUTLS_E_DECRYPTION_FAILED : code);
+      if (!closed_) send_alert(code);  // behind our close_notify nothing is said
     }
     return tls::ChannelEvent::broken;
+  }
+
+  void send_alert(int code) {
+    int level = GNUTLS_AL_FATAL;
+    const int alert = gnutls_error_to_alert(code, &level);
+    gnutls_alert_send(session_, static_cast<gnutls_alert_level_t>(level), static_cast<gnutls_alert_description_t>(alert));
+    // no_renegotiation is a warning always (RFC 5246 section 7.2.2); what ends the connection is an alert that says so.
+    if (level != GNUTLS_AL_FATAL) gnutls_alert_send(session_, GNUTLS_AL_FATAL, GNUTLS_A_HANDSHAKE_FAILURE);
   }
 
   void describe() {
@@ -268,7 +314,9 @@ class GnutlsChannel final : public tls::Channel {
   std::function<void(gnutls_session_t)> on_established_;
   OctetQueue in_;
   OctetQueue out_;
-  std::size_t record_left_ = 0;  // octets of the record under way that stand in in_ or are still to come
+  std::size_t taken_ = 0;        // octets of in_ that the library has read: of the record under way, or of the last one
+  std::size_t record_left_ = 0;  // octets of the record under way that it has not
+  int breach_ = 0;               // why it was given no more
   bool eof_ = false;
   bool dry_ = false;       // the pull function found nothing since the last call into the library
   bool end_read_ = false;  // the library was told of the FIN

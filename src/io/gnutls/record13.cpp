@@ -29,8 +29,8 @@ struct Keys {
   }
 };
 
-/// The keys of a direction and the nonce of its next record (RFC 8446 section 5.3).
-bool prepare(gnutls_session_t session, Direction direction, Keys& keys) {
+/// The keys of a direction and the nonce of one of its records (RFC 8446 section 5.3).
+bool prepare(gnutls_session_t session, Direction direction, Record which, Keys& keys) {
   gnutls_datum_t mac{};
   gnutls_datum_t iv{};
   gnutls_datum_t key{};
@@ -38,6 +38,10 @@ bool prepare(gnutls_session_t session, Direction direction, Keys& keys) {
   if (gnutls_record_get_state(session, direction == Direction::reading ? 1 : 0, &mac, &iv, &key, sequence.data()) < 0)
     return false;
   if (iv.size != kNonce) return false;
+  if (which == Record::last) {
+    for (std::size_t i = sequence.size(); i-- > 0 && sequence[i]-- == 0;) {
+    }
+  }
   for (std::size_t i = 0; i < kNonce; ++i) keys.nonce[i] = iv.data[i];
   for (std::size_t i = 0; i < sequence.size(); ++i) keys.nonce[kNonce - sequence.size() + i] ^= sequence[i];
   const gnutls_cipher_algorithm_t algorithm = gnutls_cipher_get(session);
@@ -54,10 +58,10 @@ std::optional<std::size_t> record_length(Octets octets) {
   return kHeader + (static_cast<std::size_t>(high) << 8 | low);
 }
 
-std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record) {
+std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets record, Record which) {
   Keys keys;
   if (record.size() <= kHeader || record.size() > kMaxRecord13 || record[0] != kApplicationData) return std::nullopt;
-  if (!prepare(session, Direction::reading, keys)) return std::nullopt;
+  if (!prepare(session, Direction::reading, which, keys)) return std::nullopt;
   const Octets sealed = record.substr(kHeader);
   std::string plaintext(sealed.size(), '\0');
   std::size_t size = plaintext.size();
@@ -73,7 +77,7 @@ std::optional<InnerPlaintext> open_record(gnutls_session_t session, Octets recor
 
 std::optional<std::string> seal_record(gnutls_session_t session, std::uint8_t content_type, Octets content) {
   Keys keys;
-  if (!prepare(session, Direction::writing, keys)) return std::nullopt;
+  if (!prepare(session, Direction::writing, Record::next, keys)) return std::nullopt;
   std::string inner(content);
   inner += static_cast<char>(content_type);
   const std::size_t length = inner.size() + keys.tag;

@@ -121,13 +121,13 @@ void ServerConnection::abandon(Instant now) {
   layer_deadline_.reset();
 }
 
-/// True when a record's plaintext was given to the session: it is carried out, and its replies made records, before anything
-/// behind it is read (R2).
+/// True when a record's plaintext was given to the session: it is carried out before anything behind it is read (R2).
 bool ServerConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && !in<tls::Broken>() && wants_input()) {
     // While a question is open reading goes on, so that the end of the layer is noticed; but not while there is work that could be done.
     if (course_ == Course::going_on && session_ && question_ == 0 && !settled_) return false;
     std::string plaintext;
+    const std::size_t said = channel_->output().size();
     switch (channel_->step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;
       case tls::ChannelEvent::established: begin_secure_session(now); return true;
@@ -138,7 +138,9 @@ bool ServerConnection::work_on_channel(Instant now) {
         settled_ = false;
         return true;
       case tls::ChannelEvent::close_notify: peer_closed(now); return false;
-      case tls::ChannelEvent::broken: break_layer(channel_->failure().event, channel_->failure().detail, now); return false;
+      case tls::ChannelEvent::broken:
+        break_layer(channel_->failure().event, channel_->failure().detail, now, channel_->output().size() > said);
+        return false;
     }
   }
   return false;
@@ -156,7 +158,9 @@ void ServerConnection::peer_closed(Instant now) {
   } else if (course_ == Course::closing) {
     // S stands in the output already; the machine completes once it has been handed over.
   } else if (channel_->info().discards_pending_writes) {
-    close_layer(now);  // R2, TLS 1.2: replies that are not yet records are dropped
+    // R2, TLS 1.2: replies that are there by now become records, those whose question is open are dropped.
+    encrypt(Encrypting::all);
+    close_layer(now);
   } else {
     course_ = Course::replying;
   }
@@ -201,7 +205,7 @@ void ServerConnection::end_session() {
 }
 
 /// R8: no further octet of the connection is trusted or answered. R4: where octets came behind R, S is still sent.
-void ServerConnection::break_layer(tls::Event event, std::string detail, Instant now) {
+void ServerConnection::break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits) {
   if (course_ == Course::ending) return;
   note(event);
   if (channel_ && !in<tls::Broken>()) return;  // a FIN behind R: S can still be written
@@ -211,11 +215,12 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
     close_layer(now);
     return;
   }
-  // Of the output only an alert may still go, and only where no reply stands before it: those are not handed over any more.
-  const bool replies_waiting = !marks_.empty();
+  // An alert goes behind the records that stand before it: they are numbered, and none can be left out. Where one of them has a 2xx to an end of data
+  // in it, of which the transport took a part at the most, neither goes: that message is revoked. Without an alert no reply goes any more.
+  const bool goes = alert_waits ? !promise_in_records() : marks_.empty();
   end_session();
   finish_layer(ending, now);
-  if (replies_waiting) channel_.reset();
+  if (!goes) channel_.reset();
   course_ = Course::ending;
   layer_deadline_ = now + profile_.close_notify_timeout;
 }
@@ -242,13 +247,28 @@ void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
   layer_deadline_.reset();
 }
 
-void ServerConnection::encrypt() {
-  if (!channel_) return;
-  const Octets fresh = session_->output().substr(encrypted_);
-  if (fresh.empty()) return;
-  channel_->send(fresh);
-  encrypted_ += fresh.size();
-  marks_.push_back({ciphertext_taken_ + channel_->output().size(), fresh.size()});
+bool ServerConnection::promise_in_records() const {
+  const auto promise = session_ ? session_->promise() : std::nullopt;
+  return promise && promise->begin < encrypted_;
+}
+
+/// Replies become records as late as possible, so that an alert can take their place (R8). A 2xx to an end of data does so alone, and only when everything
+/// before it has been handed over; what stands behind it waits until it has gone as well.
+void ServerConnection::encrypt(Encrypting which) {
+  const bool all = which == Encrypting::all;
+  while (channel_ && encrypted_ < session_->output().size()) {
+    if (!all && promise_in_records()) return;
+    std::size_t end = session_->output().size();
+    if (const auto promise = session_->promise(encrypted_)) {
+      const bool is_next = promise->begin == encrypted_;
+      if (is_next && !all && !channel_->output().empty()) return;
+      end = is_next ? promise->end : promise->begin;
+    }
+    const std::size_t size = end - encrypted_;
+    channel_->send(session_->output().substr(encrypted_, size));
+    encrypted_ = end;
+    marks_.push_back({ciphertext_taken_ + channel_->output().size(), size});
+  }
 }
 
 ServerConnectionAction ServerConnection::next_action(Instant now) {
@@ -265,7 +285,6 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
       const bool was_settled = settled_;
       ServerAction action = session_->next_action();
       settled_ = std::holds_alternative<std::monostate>(action);
-      encrypt();
       if (auto* question = std::get_if<Question>(&action)) {
         question_ = ++last_question_;
         return AskedQuestion{question_, std::move(*question)};
@@ -294,6 +313,9 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
       }
     }
     break;
+  }
+  if (session_ && (course_ == Course::going_on || course_ == Course::replying || course_ == Course::finishing)) {
+    encrypt(Encrypting::what_may_precede_an_alert);
   }
   if (output().empty()) {
     write_deadline_.reset();

@@ -346,8 +346,9 @@ struct ServerSession::Impl {
     auto transaction = std::move(std::get<InTransaction>(state).message.transaction);
     state = Greeted{};
     if (reply.positive()) {
+      const std::uint64_t begin = said;
       put(reply);
-      promised.push_back({said, std::move(transaction)});
+      promised.push_back({begin, said, std::move(transaction)});
       ++counts.transactions;
       return;
     }
@@ -365,8 +366,9 @@ struct ServerSession::Impl {
   OctetQueue output;
   std::uint64_t said = 0;             // octets of output since the session began
   std::uint64_t handed_over = 0;      // of them
-  /// A message whose 2xx ends at that octet of the output.
+  /// A message and where its 2xx stands among the octets that were said.
   struct Promise {
+    std::uint64_t begin;
     std::uint64_t end;
     std::unique_ptr<Transaction> transaction;
   };
@@ -431,6 +433,14 @@ void ServerSession::sent(std::size_t count) {
     self.promised.pop_front();
     ++self.committed;
   }
+}
+
+std::optional<ServerSession::Span> ServerSession::promise(std::size_t from) const {
+  const Impl& self = *impl_;
+  for (const Impl::Promise& each : self.promised) {
+    if (each.begin >= self.handed_over + from) return Span{each.begin - self.handed_over, each.end - self.handed_over};
+  }
+  return std::nullopt;
 }
 
 bool ServerSession::has_unread_input() const { return !impl_->unread().empty(); }

@@ -82,11 +82,13 @@ class ServerConnection {
   void peer_closed(Instant now);
   void close_layer(Instant now);
   void close_notify_handed_over(Instant now);
-  void break_layer(tls::Event event, std::string detail, Instant now);
+  void break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits = false);
   void finish_layer(tls::Ending ending, Instant now);
   void end_session();
   void abandon(Instant now);
-  void encrypt();
+  enum class Encrypting : std::uint8_t { all, what_may_precede_an_alert };
+  void encrypt(Encrypting which);
+  bool promise_in_records() const;
   void note(tls::Event event) { state_ = tls::on(state_, event); }
   bool received_close_notify() const;
   template <class State>

@@ -147,6 +147,13 @@ class ServerSession {
   /// acknowledgement of a message happens here (R10, R11).
   void sent(std::size_t count);
 
+  /// Where in output() the first 2xx to an end of data stands that begins at `from` or behind; it makes a message ours once it has been handed over.
+  struct Span {
+    std::size_t begin;
+    std::size_t end;
+  };
+  std::optional<Span> promise(std::size_t from = 0) const;
+
   /// Whether input that was received is still waiting to be worked on (an answer is awaited, or room for output).
   bool has_unread_input() const;
   /// Octets received and not worked on yet; bounded by what the owner passes in while `wants_input()` is false.

@@ -26,7 +26,7 @@ enum class ChannelEvent : std::uint8_t {
   established,   // the handshake is complete; said once
   plaintext,     // `plaintext` of this step holds something; call again
   close_notify,  // R, authenticated (R1, R20); nothing behind it was read: see unread()
-  broken,        // failure() tells how; only an alert of ours may still stand in output()
+  broken,        // failure() tells how; our alert, where one is due, stands in output() behind what stood there before
 };
 
 struct ChannelFailure {
