@@ -14,16 +14,23 @@ std::size_t IncomingMessage::take(Octets input, const ServerProfile& profile, st
 void IncomingMessage::finish(const ServerProfile& profile, std::string& out) {
   decoder->finish(out);
   check(profile, out);
+  std::string held;
+  boundary.finish(held);
+  if (refusal(profile)) return;
+  size += held.size();
+  out += held;
 }
 
 void IncomingMessage::check(const ServerProfile& profile, std::string& out) {
+  decoded += out.size();
+  boundary.feed(out);
   size += out.size();
   received.feed(out);
   if (refusal(profile)) out.clear();
 }
 
 std::optional<Reply> IncomingMessage::refusal(const ServerProfile& profile) const {
-  if (size > profile.limits.message_size) return reply::message_too_big();
+  if (decoded > profile.limits.message_size) return reply::message_too_big();
   if (decoder->saw_bare_newline() && profile.bare_newlines == BareNewlines::reject) return reply::bare_newline();
   if (decoder->saw_long_line()) return reply::text_line_too_long();
   if (received.count() > profile.limits.hops) return reply::mail_loop();

@@ -16,8 +16,10 @@ struct IncomingMessage {
   std::unique_ptr<Transaction> transaction;
   std::size_t accepted = 0;             // recipients
   std::optional<MailDataDecoder> decoder;
+  mail::HeaderBoundary boundary;
   mail::ReceivedCounter received;
-  std::uint64_t size = 0;               // octets of mail data
+  std::uint64_t decoded = 0;            // octets of mail data as the client meant them: what `message-size` bounds
+  std::uint64_t size = 0;               // as they are stored: with an empty line that was missing
   std::optional<Reply> storage_refusal; // the spool's word
 
   /// Decodes and checks. Returns how much of `input` was worked off; `out` gets what is to be stored, nothing once there is a refusal:

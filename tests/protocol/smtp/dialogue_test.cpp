@@ -1,6 +1,7 @@
 // The dialogues of tests/dialogues on the pure session: whole, split at every octet, one octet at a time, and cut at every octet.
-// A dialogue: `C: ` lines are sent with CRLF (`\r`, `\n`, `\0`, `\\` stand for octets; a `\` at the end leaves the CRLF out), `S: ` lines are what comes
-// back, in order; `*` in them matches anything. `profile:` lines set something; `end: REASON` is how the session ends, `messages: N` what is kept.
+// A dialogue: `C: ` lines are sent with CRLF (`\r`, `\n`, `\t`, `\0`, `\\` stand for octets; a `\` at the end leaves the CRLF out), `S: ` lines are what comes
+// back, in order; `*` in them matches anything. `profile:` lines set something; `end: REASON` is how the session ends, `messages: N` how many are kept; `stored: `
+// lines, written as `C: ` lines are, are the mail data of those messages in order.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -17,6 +18,7 @@ struct Dialogue {
   std::vector<std::string> replies;
   std::string end;
   int messages = 0;
+  std::vector<std::string> stored;
   ServerProfile profile;
   ServerLayer layer;
 };
@@ -31,7 +33,7 @@ std::string unescape(std::string_view text) {
       ends_with_crlf = false;
     } else {
       const char c = text[++i];
-      out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? '\0' : c;
+      out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c;
     }
   }
   return ends_with_crlf ? out + "\r\n" : out;
@@ -48,6 +50,7 @@ Dialogue load(const std::filesystem::path& path) {
     if (line.starts_with("S: ")) dialogue.replies.push_back(rest("S: "));
     if (line.starts_with("end: ")) dialogue.end = rest("end: ");
     if (line.starts_with("messages: ")) dialogue.messages = std::stoi(rest("messages: "));
+    if (line.starts_with("stored: ")) dialogue.stored.push_back(unescape(rest("stored: ")));
     if (line == "profile: normalize") dialogue.profile.bare_newlines = BareNewlines::normalize;
     if (line == "profile: starttls") dialogue.layer.offers_starttls = true;
     if (line == "profile: tls-required") dialogue.layer.offers_starttls = dialogue.layer.requires_tls = true;
@@ -124,6 +127,10 @@ void expect(const Dialogue& dialogue, const Trial& result, const std::string& ho
     ASSERT_TRUE(matches(want, got)) << how << ", reply " << i + 1 << "\n  want " << want << "\n  got  " << got;
   }
   EXPECT_EQ(result.ledger.committed.size(), static_cast<std::size_t>(dialogue.messages)) << how;
+  for (std::size_t i = 0; i < dialogue.stored.size(); ++i) {
+    ASSERT_LT(i, result.ledger.committed.size()) << how;
+    EXPECT_EQ(result.ledger.committed[i].mail_data, dialogue.stored[i]) << how << ", message " << i + 1;
+  }
   EXPECT_TRUE(dialogue.end.empty() || result.end == dialogue.end) << how << ": ends by " << result.end;
   EXPECT_EQ(result.after_destruction_open, 0) << how << ": a transaction outlived its session";
 }
