@@ -20,7 +20,8 @@ class OctetQueue {
   /// For a writer that appends about `more` octets, and does nothing else.
   std::string& back(std::size_t more) {
     if (head_ != 0 && head_ == data_.size()) clear();
-    if (head_ > kCompact) {
+    // Each octet is moved once at most for every octet consumed before it, however little comes and goes at a time.
+    if (head_ > kCompact && head_ >= size()) {
       data_.erase(0, head_);
       head_ = 0;
     }
