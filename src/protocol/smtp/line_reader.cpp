@@ -24,6 +24,7 @@ LineReader::Taken LineReader::take(Octets input) {
   } else if (const std::size_t crlf = input.find("\r\n"); crlf != Octets::npos) {
     end = crlf + 2;
   }
+  examined_ += end != 0 ? end : input.size();
   if (discarding_) {
     last_was_cr_ = input.back() == '\r';
     if (end == 0) return {LineStatus::incomplete, input.size(), {}};
@@ -32,6 +33,7 @@ LineReader::Taken LineReader::take(Octets input) {
   }
   if (end == 0) {
     part_.append(input);
+    examined_ += input.size();
     if (part_.size() > limit_) {
       discarding_ = true;
       last_was_cr_ = part_.back() == '\r';
@@ -39,6 +41,7 @@ LineReader::Taken LineReader::take(Octets input) {
     }
     return {LineStatus::incomplete, input.size(), {}};
   }
+  examined_ += part_.size() + end;  // to be judged
   if (part_.empty()) return judge(input.substr(0, end - 2), end, limit_);
   part_.append(input.substr(0, end));
   whole_ = std::exchange(part_, {});

@@ -61,7 +61,9 @@ bool ReplyReader::add(std::string_view line) {
 std::optional<Reply> ReplyReader::next() {
   while (fault_.empty()) {
     const Octets input = input_.view();
-    const std::size_t end = input.find('\n');
+    const std::size_t end = input.find('\n', searched_);
+    examined_ += (end == Octets::npos ? input.size() : end + 1) - searched_;
+    searched_ = end == Octets::npos ? input.size() : 0;
     if (end == Octets::npos ? input.size() >= line_ : end + 1 > line_) return fail("a line of the reply is too long");
     if (end == Octets::npos) return std::nullopt;
     if (end == 0 || input[end - 1] != '\r') return fail("a line of the reply ends with a bare LF");

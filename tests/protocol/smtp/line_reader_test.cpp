@@ -60,5 +60,22 @@ TEST(LineReader, the_limit_counts_crlf) {
   EXPECT_EQ(read_every_way(std::string(19, 'x') + "\r\n").at(0).first, LineStatus::too_long);
 }
 
+TEST(LineReader, costs_a_bounded_number_of_steps_for_each_octet_however_it_is_divided) {
+  for (const std::string_view unit : {"\r", "\n", "\r\n", "a", "\r\r\n", "aaaaaaa\r\n", "\n\r"}) {
+    for (const std::size_t block : {1, 2, 100, 65'536}) {
+      std::string wire;
+      while (wire.size() < 65'536) wire += unit;
+      LineReader reader(2048);
+      std::string_view rest(wire);
+      while (!rest.empty()) {
+        std::string_view part = rest.substr(0, block);
+        rest.remove_prefix(part.size());
+        while (!part.empty()) part.remove_prefix(reader.take(part).consumed);
+      }
+      EXPECT_LE(reader.examined(), 4 * wire.size()) << testing::PrintToString(unit) << " in blocks of " << block;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace adieu::smtp

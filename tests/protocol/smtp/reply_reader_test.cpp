@@ -113,5 +113,16 @@ TEST(ReplyReader, reads_nothing_after_a_fault_and_keeps_what_came_before_it) {
   EXPECT_EQ(read.fault, "not an SMTP reply");
 }
 
+TEST(ReplyReader, searches_each_octet_once_however_the_reply_is_divided) {
+  const std::string wire = "250-" + std::string(4000, 'a') + "\r\n250-" + std::string(4000, '\r') + "\r\n250 b\r\n";
+  ReplyReader reader(8192, 10);
+  for (const char c : wire) {
+    EXPECT_FALSE(reader.next());
+    reader.receive(std::string_view(&c, 1));
+  }
+  EXPECT_TRUE(reader.next());
+  EXPECT_LE(reader.examined(), wire.size());
+}
+
 }  // namespace
 }  // namespace adieu::smtp

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ class LineReader {
   };
   /// Takes one line at the most from the start of `input`. A line that lies whole in `input` is not copied.
   Taken take(Octets input);
+  /// A line has begun, and its end has not come.
+  bool in_line() const { return discarding_ || !part_.empty(); }
+  /// How many octets have been looked at or copied, for tests that hold it against the length of the input.
+  std::uint64_t examined() const { return examined_; }
 
  private:
   std::size_t limit_;
@@ -36,6 +41,7 @@ class LineReader {
   std::string whole_;
   bool discarding_ = false;   // the line is too long
   bool last_was_cr_ = false;  // while discarding
+  std::uint64_t examined_ = 0;
 };
 
 }  // namespace adieu::smtp

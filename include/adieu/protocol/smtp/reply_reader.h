@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -26,6 +27,8 @@ class ReplyReader {
   std::string_view fault() const { return fault_; }
   /// Whether every octet received belongs to a reply that `next` has given.
   bool empty() const { return input_.empty() && read_ == 0; }
+  /// How many octets have been searched for a line's end, for tests that hold it against the length of the input.
+  std::uint64_t examined() const { return examined_; }
 
  private:
   bool add(std::string_view line);
@@ -36,6 +39,8 @@ class ReplyReader {
   OctetQueue input_;
   Reply reply_;            // of which `read_` lines are complete
   std::size_t read_ = 0;
+  std::size_t searched_ = 0;  // octets of the input in which no line ends
+  std::uint64_t examined_ = 0;
   std::string_view fault_;
 };
 
