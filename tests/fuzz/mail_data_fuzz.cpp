@@ -1,6 +1,9 @@
-// Mail data decodes the same however it is divided; what comes out has no lone CR or LF; what went through the encoder comes back.
+// Mail data decodes the same however it is divided, in linear time; it ends at the first CRLF.CRLF and nowhere else; what comes out has no lone CR
+// or LF and no NUL; what went through the encoder comes back. With its header section bounded it can stand behind a field of ours.
+#include <algorithm>
 #include <cstdlib>
 
+#include "adieu/protocol/mail/header.h"
 #include "adieu/protocol/smtp/mail_data.h"
 
 namespace {
@@ -11,6 +14,7 @@ struct Decoded {
   std::size_t consumed = 0;
   bool complete = false;
   bool bare = false;
+  bool nul = false;
   bool operator==(const Decoded&) const = default;
 };
 
@@ -23,7 +27,32 @@ Decoded decode(std::string_view wire, std::size_t block, Framing framing) {
   if (framing == Framing::chunks) decoder.finish(result.out);
   result.complete = decoder.complete();
   result.bare = decoder.saw_bare_newline();
+  result.nul = decoder.saw_nul();
+  if (decoder.examined() > 8 * result.consumed + 1024) std::abort();
   return result;
+}
+
+std::string bounded(std::string_view mail_data, std::size_t block) {
+  adieu::mail::HeaderBoundary boundary;
+  std::string all;
+  for (std::size_t at = 0; at < mail_data.size(); at += block) {
+    std::string part(mail_data.substr(at, block));
+    boundary.feed(part);
+    all += part;
+  }
+  boundary.finish(all);
+  return all;
+}
+
+/// Every line up to the empty one, or to the last, is a field or continues one.
+bool is_header_section(std::string_view text) {
+  for (bool first = true; !text.empty() && !text.starts_with("\r\n"); first = false) {
+    const std::string_view line = text.substr(0, text.find("\r\n"));
+    const bool continues = line.starts_with(' ') || line.starts_with('\t');
+    if (continues ? first : line.find(':') == std::string_view::npos || line.find(':') == 0) return false;
+    text.remove_prefix(std::min(text.size(), line.size() + 2));
+  }
+  return true;
 }
 
 bool has_lone_newline(std::string_view text) {
@@ -41,8 +70,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t block = 1 + data[0] % 32;
   for (const Framing framing : {Framing::dot, Framing::chunks}) {
     const Decoded whole = decode(wire, wire.size(), framing);
-    if (whole != decode(wire, block, framing) || has_lone_newline(whole.out)) std::abort();
-    if (framing == Framing::dot && whole.complete && !whole.bare && !std::string_view(wire.substr(0, whole.consumed)).ends_with(".\r\n")) std::abort();
+    if (whole != decode(wire, block, framing) || has_lone_newline(whole.out) || whole.out.find('\0') != std::string::npos) std::abort();
+    if (framing == Framing::dot) {
+      const std::size_t end = wire.starts_with(".\r\n") ? 3 : wire.find("\r\n.\r\n");
+      const std::size_t behind = end == std::string_view::npos || end == 3 ? end : end + 5;
+      if (whole.complete != (end != std::string_view::npos) || (whole.complete && whole.consumed != behind)) std::abort();
+    }
+    const std::string stored = bounded(whole.out, whole.out.size() + 1);
+    if (stored != bounded(whole.out, block) || !is_header_section(stored)) std::abort();
+    // Nothing but an empty line, or the name of a mailbox line's field, was added.
+    constexpr std::string_view kMailboxLine = "X-Mailbox-Line: ";
+    std::string without = stored;
+    if (!whole.out.starts_with(kMailboxLine) && without.starts_with(kMailboxLine)) without.erase(0, kMailboxLine.size());
+    if (without != whole.out) {
+      const auto differs = std::mismatch(whole.out.begin(), whole.out.end(), without.begin(), without.end()).second;
+      const auto at = static_cast<std::size_t>(differs - without.begin());
+      if (without.size() != whole.out.size() + 2 || without.substr(at, 2) != "\r\n") std::abort();
+    }
   }
   const Decoded lines = decode(wire, wire.size(), Framing::chunks);
   DotEncoder encoder;

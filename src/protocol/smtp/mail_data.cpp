@@ -1,51 +1,64 @@
 // See mail_data.h.
 #include "adieu/protocol/smtp/mail_data.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace adieu::smtp {
 
+std::size_t MailDataDecoder::Next::from(Octets input, std::size_t from, std::uint64_t& examined) {
+  if (!known_ || at_ < from) {
+    known_ = true;
+    at_ = std::min(input.find(octet_, from), input.size());
+    examined += at_ - from + 1;
+  }
+  return at_;
+}
+
 std::size_t MailDataDecoder::decode(Octets input, std::string& out) {
+  // Many short messages may stand in one input: to look through all of it for each of them would be quadratic again.
+  std::size_t done = 0;
+  for (std::size_t part = kFirstPart; done < input.size() && !complete_; part *= 2) done += decode_part(input.substr(done, part), out);
+  return done;
+}
+
+std::size_t MailDataDecoder::decode_part(Octets input, std::string& out) {
+  Ahead ahead;
   std::size_t done = 0;
   while (done < input.size() && !complete_) {
     if (at_ == At::line_start || at_ == At::in_line) {
-      const std::size_t lines = decode_lines(input.substr(done), out);
-      done += lines;
+      done = decode_lines(input, done, ahead, out);
       if (done == input.size()) break;
     }
+    ++examined_;
     decode_octet(input[done++], out);
   }
   return done;
 }
 
-/// The common case, whole lines that end with CRLF, in blocks without a copy of each: stops before whatever wants a closer look.
-std::size_t MailDataDecoder::decode_lines(Octets input, std::string& out) {
-  std::size_t done = 0;
-  for (;;) {
-    const char* start = input.data() + done;
-    const std::size_t left = input.size() - done;
-    if (left == 0 || (at_ == At::line_start && framing_ == Framing::dot && *start == '.')) break;
-    const auto* newline = static_cast<const char*>(std::memchr(start, '\n', left));
-    const std::size_t length = newline == nullptr ? left : static_cast<std::size_t>(newline - start) + 1;
-    const std::size_t text = newline == nullptr ? left : length - 1;
-    const auto* cr = static_cast<const char*>(std::memchr(start, '\r', text));
-    if (newline != nullptr && cr == newline - 1 && cr != nullptr) {
-      count(length);
+/// The common case, whole lines that end with CRLF, in blocks without a copy of each: stops before whatever wants a closer look. Returns where.
+std::size_t MailDataDecoder::decode_lines(Octets input, std::size_t done, Ahead& ahead, std::string& out) {
+  const std::size_t start = done;
+  while (done < input.size() && !(at_ == At::line_start && framing_ == Framing::dot && input[done] == '.')) {
+    const std::size_t lf = ahead.lf.from(input, done, examined_);
+    const std::size_t cr = ahead.cr.from(input, done, examined_);
+    const std::size_t nul = ahead.nul.from(input, done, examined_);
+    if (cr + 1 == lf && lf < input.size() && cr < nul) {
+      count(lf + 1 - done);
       line_ = 0;
       at_ = At::line_start;
-      done += length;
+      done = lf + 1;
       continue;
     }
     // A part of a line, up to whatever follows it that is not text.
-    const std::size_t plain = cr != nullptr ? static_cast<std::size_t>(cr - start) : text;
-    if (plain != 0) {
-      count(plain);
+    const std::size_t text = std::min({lf, cr, nul});
+    if (text != done) {
+      count(text - done);
       at_ = At::in_line;
-      done += plain;
+      done = text;
     }
     break;
   }
-  out.append(input.substr(0, done));
+  out.append(input.substr(start, done - start));
   return done;
 }
 
@@ -81,7 +94,13 @@ void MailDataDecoder::decode_octet(char c, std::string& out) {
       } else if (c == '\n') {
         bare(out);
       } else {
-        out += c;
+        // A NUL is left out of what is stored, but stands on its line: "\0." is no dot at a line's start, CR NUL LF no line end. Were it dropped
+        // before that is judged, mail data would end here where it does not end for whoever sent or passed it to us.
+        if (c == '\0') {
+          nul_ = true;
+        } else {
+          out += c;
+        }
         count(1);
         at_ = At::in_line;
       }

@@ -12,6 +12,7 @@ struct Decoded {
   std::size_t consumed = 0;
   bool complete = false;
   bool bare = false;
+  bool nul = false;
   bool long_line = false;
   bool operator==(const Decoded&) const = default;
 };
@@ -29,6 +30,7 @@ Decoded decode(std::string_view wire, std::size_t first, std::size_t block, Fram
   if (framing == Framing::chunks) decoder.finish(result.out);
   result.complete = decoder.complete();
   result.bare = decoder.saw_bare_newline();
+  result.nul = decoder.saw_nul();
   result.long_line = decoder.saw_long_line();
   return result;
 }
@@ -72,6 +74,63 @@ TEST(MailData, no_bare_newline_around_a_dot_ends_it) {
 TEST(MailData, a_bare_newline_becomes_crlf_in_what_is_stored) {
   EXPECT_EQ(decode_every_way("a\nb\rc\r\n.\r\n").out, "a\r\nb\r\nc\r\n");
   EXPECT_EQ(decode_every_way("a\n.\r\nb\r\n.\r\n").out, "a\r\n.\r\nb\r\n") << "a dot behind a bare newline is text";
+}
+
+TEST(MailData, a_nul_is_noticed_and_left_out_of_what_is_stored) {
+  const Decoded result = decode_every_way(std::string_view("a\0b\0\0\r\n\0\r\n.\r\n", 14));
+  EXPECT_TRUE(result.nul);
+  EXPECT_FALSE(result.bare);
+  EXPECT_EQ(result.out, "ab\r\n\r\n");
+  EXPECT_FALSE(decode_every_way("a\r\n.\r\n").nul);
+  EXPECT_EQ(decode_every_way(std::string_view("\0a\0", 3), Framing::chunks).out, "a");
+}
+
+TEST(MailData, a_nul_neither_makes_nor_hides_its_end_here_or_at_the_next_hop) {
+  // A NUL at every place of "CR LF . CR LF", one or several of them: no such thing is the end, and what is stored ends at no other place once
+  // it has been dot-stuffed for the next hop.
+  const std::string_view end = "\r\n.\r\n";
+  for (unsigned places = 1; places < 32; ++places) {
+    std::string spoilt;
+    for (std::size_t i = 0; i < end.size(); ++i) {
+      spoilt += end[i];
+      if (i + 1 < end.size() && (places >> i & 1) != 0) spoilt += '\0';
+    }
+    if (spoilt == end) continue;
+    const std::string smuggled = "MAIL FROM:<smuggled@example.org>\r\n";
+    const Decoded result = decode_every_way("body" + spoilt + smuggled + std::string(end));
+    EXPECT_TRUE(result.complete);
+    EXPECT_TRUE(result.nul);
+    EXPECT_NE(result.out.find("smuggled"), std::string::npos) << testing::PrintToString(spoilt);
+    EXPECT_EQ(result.out.find('\0'), std::string::npos);
+    DotEncoder encoder;
+    std::string wire;
+    encoder.encode(result.out, wire);
+    encoder.finish(wire);
+    const Decoded next_hop = decode(wire, wire.size(), wire.size());
+    EXPECT_EQ(next_hop.consumed, wire.size()) << testing::PrintToString(spoilt);
+    EXPECT_EQ(next_hop.out, result.out);
+  }
+  EXPECT_EQ(decode_every_way(std::string_view("a\r\n\0.\r\n.\r\n", 11)).out, "a\r\n.\r\n") << "the dot is text: no line began with it";
+  EXPECT_EQ(decode_every_way(std::string_view("a\r\n.\0\r\n.\r\n", 11)).out, "a\r\n\r\n") << "the dot began its line";
+}
+
+TEST(MailData, costs_a_bounded_number_of_steps_for_each_octet_whatever_it_holds) {
+  constexpr std::size_t kOctets = 1 << 16;
+  const std::string_view units[] = {"\r", "\n", {"\0", 1}, "\r\r\n", "\n\r", ".", "\r\n.", "\r\n..\r", ".\r", "a\r", "a\n", {"\r\0", 2}, {"a\0", 2}, {"\n\0\r", 3}, "a", "a\r\n", "\r\n"};
+  for (const Framing framing : {Framing::dot, Framing::chunks}) {
+    for (const std::string_view unit : units) {
+      for (const std::size_t block : {kOctets, std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+        std::string wire;
+        while (wire.size() < kOctets) wire += unit;
+        MailDataDecoder decoder(framing, 1000);
+        std::string out;
+        std::size_t done = 0;
+        while (done < wire.size() && !decoder.complete()) done += decoder.decode(std::string_view(wire).substr(done, block), out);
+        // Each of three kinds of octet is searched for once, and what stands in the way is looked at once more.
+        EXPECT_LE(decoder.examined(), 8 * done + 1024) << testing::PrintToString(unit) << " in blocks of " << block;
+      }
+    }
+  }
 }
 
 TEST(MailData, notices_lines_beyond_the_limit) {
