@@ -6,6 +6,7 @@
 namespace adieu::mail {
 namespace {
 constexpr std::size_t kLine = 78;  // RFC 5322 section 2.1.1, without CRLF
+constexpr std::size_t kLongestLine = 998;
 
 // A word that cannot end the line, open or close a comment or a quoted string, or begin the date.
 std::string harmless(std::string_view text, std::size_t limit) {
@@ -62,13 +63,14 @@ std::string received_field(const Reception& reception) {
   field.fold("by " + std::string(reception.hostname));
   field.add("with " + std::string(with(reception)));
   std::string id = "id " + std::string(reception.queue_id);
-  if (reception.only_recipient == nullptr) id += ';';
+  std::string path = reception.only_recipient == nullptr ? std::string() : reception.only_recipient->text();
+  std::replace_if(path.begin(), path.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::string recipient = "for <" + path + ">;";
+  // A path cannot be folded: one that no line can hold is left out, as the clause may be (section 4.4).
+  if (1 + recipient.size() > kLongestLine) path.clear();
+  if (path.empty()) id += ';';
   field.add(id);
-  if (reception.only_recipient != nullptr) {
-    std::string path = reception.only_recipient->text();
-    std::replace_if(path.begin(), path.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    field.fold("for <" + path + ">;");
-  }
+  if (!path.empty()) field.fold(recipient);
   field.add(rfc5322_date(reception.time));
   return std::move(field).finish();
 }

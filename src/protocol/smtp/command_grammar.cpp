@@ -14,7 +14,36 @@ namespace adieu::smtp::command {
 namespace {
 
 namespace x3 = boost::spirit::x3;
-using Iterator = std::string_view::const_iterator;
+
+/// A place in the line that counts how often it is moved on.
+class Iterator {
+ public:
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Iterator() = default;
+  Iterator(const char* at, std::uint64_t* steps) : at_(at), steps_(steps) {}
+  reference operator*() const { return *at_; }
+  Iterator& operator++() {
+    ++at_;
+    if (steps_ != nullptr) ++*steps_;
+    return *this;
+  }
+  Iterator operator++(int) {
+    Iterator before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const Iterator& other) const { return at_ == other.at_; }
+  const char* at() const { return at_; }
+
+ private:
+  const char* at_ = nullptr;
+  std::uint64_t* steps_ = nullptr;
+};
 
 struct Parameter {
   std::string keyword;
@@ -62,7 +91,7 @@ template <class Rule>
 std::optional<std::string> match(Iterator& first, Iterator last, const Rule& rule) {
   Iterator at = first;
   if (!x3::parse(at, last, rule)) return std::nullopt;
-  std::string text(first, at);
+  std::string text(first.at(), at.at());
   first = at;
   return text;
 }
@@ -84,21 +113,40 @@ bool is_known_literal(std::string_view literal) {
 std::optional<mail::Mailbox> mailbox(Iterator& first, Iterator last) {
   Iterator at = first;
   auto local_part = match(at, last, dot_string | quoted_string);
-  if (!local_part || local_part->size() > mail::kMaxLocalPart || !skip(at, last, x3::lit('@'))) return std::nullopt;
+  if (!local_part || !skip(at, last, x3::lit('@'))) return std::nullopt;
   auto name = match(at, last, domain);
   if (!name) {
     name = match(at, last, address_literal);
     if (!name || !is_known_literal(*name)) return std::nullopt;
   }
-  if (name->size() > mail::kMaxDomain || local_part->size() + 1 + name->size() + 2 > mail::kMaxPath) return std::nullopt;
+  if (name->size() > mail::kMaxDomain) return std::nullopt;
   first = at;
   return mail::Mailbox{std::move(*local_part), std::move(*name)};
 }
 
-// Path = "<" [ A-d-l ":" ] Mailbox ">" ; Reverse-path = Path / "<>" ; RCPT: "<Postmaster>" too
+// What divides one word of a line from the next.
+bool is_blank(char c, Syntax syntax) { return c == ' ' || (c == '\t' && syntax == Syntax::lenient); }
+bool skip_blanks(Iterator& first, Iterator last, Syntax syntax) {
+  return syntax == Syntax::lenient ? skip(first, last, +x3::char_(" \t")) : skip(first, last, +x3::lit(' '));
+}
+
 enum class Direction : std::uint8_t { reverse, forward };
-std::optional<mail::Mailbox> path(Iterator& first, Iterator last, Direction direction) {
-  if (!skip(first, last, x3::lit('<'))) return std::nullopt;
+
+// A path that its client has left the angle brackets off: Mailbox, or Postmaster for RCPT, and then nothing more of the word.
+std::optional<mail::Mailbox> bare_path(Iterator& first, Iterator last, Direction direction) {
+  Iterator at = first;
+  auto found = mailbox(at, last);
+  if (!found && direction == Direction::forward) {
+    if (auto postmaster = match(at, last, x3::no_case[x3::lit("postmaster")])) found = mail::Mailbox{std::move(*postmaster), {}};
+  }
+  if (!found || (at != last && !is_blank(*at, Syntax::lenient))) return std::nullopt;
+  first = at;
+  return found;
+}
+
+// Path = "<" [ A-d-l ":" ] Mailbox ">" ; Reverse-path = Path / "<>" ; RCPT: "<Postmaster>" too
+std::optional<mail::Mailbox> path(Iterator& first, Iterator last, Direction direction, Syntax syntax) {
+  if (!skip(first, last, x3::lit('<'))) return syntax == Syntax::lenient ? bare_path(first, last, direction) : std::nullopt;
   if (direction == Direction::reverse && skip(first, last, x3::lit('>'))) return mail::Mailbox{};
   if (direction == Direction::forward) {
     Iterator at = first;
@@ -114,9 +162,9 @@ std::optional<mail::Mailbox> path(Iterator& first, Iterator last, Direction dire
 }
 
 // Mail-parameters = esmtp-param *(SP esmtp-param) ; esmtp-param = esmtp-keyword ["=" esmtp-value]
-std::optional<std::vector<Parameter>> parameters(Iterator& first, Iterator last) {
+std::optional<std::vector<Parameter>> parameters(Iterator& first, Iterator last, Syntax syntax) {
   std::vector<Parameter> all;
-  while (skip(first, last, +x3::lit(' '))) {
+  while (skip_blanks(first, last, syntax)) {
     if (first == last) break;  // spaces at the end are common and harm nobody
     auto keyword = match(first, last, esmtp_keyword);
     if (!keyword) return std::nullopt;
@@ -142,13 +190,22 @@ std::optional<Number> number(std::string_view text) {
 
 using Parsed = std::variant<Command, Reply>;
 
-// mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] ; one space behind the colon is taken from those who write it
-Parsed parse_mail(Iterator first, Iterator last) {
-  if (!skip(first, last, x3::no_case[x3::lit("from:")])) return reply::syntax("MAIL FROM:<reverse-path>");
-  skip(first, last, x3::lit(' '));
-  auto reverse_path = path(first, last, Direction::reverse);
+// What stands before a path, "FROM:" or "TO:"; one space behind the colon is taken from those who write it, more blanks by leniency.
+bool skip_keyword(Iterator& first, Iterator last, const char* keyword, Syntax syntax) {
+  if (!skip(first, last, x3::no_case[x3::lit(keyword)])) return false;
+  if (syntax == Syntax::strict) return skip(first, last, x3::lit(':') >> -x3::lit(' '));
+  skip_blanks(first, last, syntax);
+  if (!skip(first, last, x3::lit(':'))) return false;
+  skip_blanks(first, last, syntax);
+  return true;
+}
+
+// mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]
+Parsed parse_mail(Iterator first, Iterator last, Syntax syntax) {
+  if (!skip_keyword(first, last, "from", syntax)) return reply::syntax("MAIL FROM:<reverse-path>");
+  auto reverse_path = path(first, last, Direction::reverse, syntax);
   if (!reverse_path) return reply::bad_reverse_path();
-  const auto all = parameters(first, last);
+  const auto all = parameters(first, last, syntax);
   if (!all) return reply::syntax("MAIL FROM:<reverse-path> [parameter…]");
   Mail mail{std::move(*reverse_path)};
   bool sized = false;
@@ -174,24 +231,22 @@ Parsed parse_mail(Iterator first, Iterator last) {
 }
 
 // rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP Rcpt-parameters]
-Parsed parse_rcpt(Iterator first, Iterator last) {
-  if (!skip(first, last, x3::no_case[x3::lit("to:")])) return reply::syntax("RCPT TO:<forward-path>");
-  skip(first, last, x3::lit(' '));
-  auto forward_path = path(first, last, Direction::forward);
+Parsed parse_rcpt(Iterator first, Iterator last, Syntax syntax) {
+  if (!skip_keyword(first, last, "to", syntax)) return reply::syntax("RCPT TO:<forward-path>");
+  auto forward_path = path(first, last, Direction::forward, syntax);
   if (!forward_path) return reply::bad_forward_path();
-  const auto all = parameters(first, last);
+  const auto all = parameters(first, last, syntax);
   if (!all) return reply::syntax("RCPT TO:<forward-path>");
   if (!all->empty()) return reply::unknown_parameter();
   return Command(Rcpt{std::move(*forward_path)});
 }
 
 // bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] ; chunk-size = 1*DIGIT ; end-marker = "LAST" (RFC 3030 section 2)
-Parsed parse_bdat(Iterator first, Iterator last) {
+Parsed parse_bdat(Iterator first, Iterator last, Syntax syntax) {
   const auto digits = match(first, last, +x3::char_("0-9"));
   const auto octets = digits ? number<std::uint64_t>(*digits) : std::nullopt;
   if (!octets) return reply::syntax("BDAT size [LAST]");
-  const bool is_last = skip(first, last, +x3::lit(' ') >> x3::no_case[x3::lit("last")]);
-  skip(first, last, *x3::lit(' '));
+  const bool is_last = skip_blanks(first, last, syntax) && skip(first, last, x3::no_case[x3::lit("last")]);
   if (first != last) return reply::syntax("BDAT size [LAST]");
   return Command(Bdat{*octets, is_last});
 }
@@ -206,47 +261,54 @@ constexpr VerbName kVerbNames[] = {
     {"HELP", Verb::help}, {"QUIT", Verb::quit},
 };
 
-std::string_view first_word(std::string_view line) { return line.substr(0, line.find(' ')); }
+std::string_view first_word(std::string_view line, Syntax syntax) {
+  return line.substr(0, line.find_first_of(syntax == Syntax::lenient ? std::string_view(" \t") : std::string_view(" ")));
+}
 
-std::string_view argument_of(std::string_view line) {
-  std::string_view argument = line.substr(first_word(line).size());
-  while (!argument.empty() && argument.front() == ' ') argument.remove_prefix(1);
-  while (!argument.empty() && argument.back() == ' ') argument.remove_suffix(1);
+std::string_view argument_of(std::string_view line, Syntax syntax) {
+  std::string_view argument = line.substr(first_word(line, syntax).size());
+  while (!argument.empty() && is_blank(argument.front(), syntax)) argument.remove_prefix(1);
+  while (!argument.empty() && is_blank(argument.back(), syntax)) argument.remove_suffix(1);
   return argument;
+}
+
+// The name is for the log and the trace field alone, so any word will do, and of devices that have no name, or a title, any or no words.
+bool is_name(std::string_view argument, Syntax syntax) {
+  return syntax == Syntax::lenient || (!argument.empty() && argument.find(' ') == std::string_view::npos);
 }
 
 }  // namespace
 
-std::optional<Verb> verb_of(std::string_view line) {
+std::optional<Verb> verb_of(std::string_view line, Syntax syntax) {
+  const std::string_view word = first_word(line, syntax);
   for (const VerbName& each : kVerbNames) {
-    if (equal_ignoring_case(first_word(line), each.name)) return each.verb;
+    if (equal_ignoring_case(word, each.name)) return each.verb;
   }
   return std::nullopt;
 }
 
-std::variant<Command, Reply> parse(std::string_view line) {
-  const auto verb = verb_of(line);
+std::variant<Command, Reply> parse(std::string_view line, Syntax syntax, std::uint64_t* steps) {
+  const auto verb = verb_of(line, syntax);
   if (!verb) return reply::unknown_command();
-  const std::string_view argument = argument_of(line);
-  const Iterator first = argument.begin();
-  const Iterator last = argument.end();
+  const std::string_view argument = argument_of(line, syntax);
+  const Iterator first(argument.data(), steps);
+  const Iterator last(argument.data() + argument.size(), steps);
   const auto alone = [&](Command command) -> Parsed {
     if (!argument.empty()) return reply::no_argument_allowed();
     return command;
   };
   switch (*verb) {
-    // The name is for the log and the trace field alone, so any word will do.
     case Verb::ehlo:
-      if (argument.empty() || argument.find(' ') != std::string_view::npos) return reply::syntax("EHLO hostname");
+      if (!is_name(argument, syntax)) return reply::syntax("EHLO hostname");
       return Command(Ehlo{std::string(argument)});
     case Verb::helo:
-      if (argument.empty() || argument.find(' ') != std::string_view::npos) return reply::syntax("HELO hostname");
+      if (!is_name(argument, syntax)) return reply::syntax("HELO hostname");
       return Command(Helo{std::string(argument)});
     case Verb::starttls: return alone(StartTls{});
-    case Verb::mail: return parse_mail(first, last);
-    case Verb::rcpt: return parse_rcpt(first, last);
+    case Verb::mail: return parse_mail(first, last, syntax);
+    case Verb::rcpt: return parse_rcpt(first, last, syntax);
     case Verb::data: return alone(Data{});
-    case Verb::bdat: return parse_bdat(first, last);
+    case Verb::bdat: return parse_bdat(first, last, syntax);
     case Verb::rset: return alone(Rset{});
     case Verb::noop: return Command(Noop{});
     case Verb::vrfy:
@@ -263,15 +325,17 @@ std::variant<Command, Reply> parse(std::string_view line) {
 namespace adieu::mail {
 
 std::optional<Mailbox> parse_mailbox(std::string_view text) {
-  auto first = text.begin();
-  auto found = smtp::command::mailbox(first, text.end());
-  if (first != text.end()) return std::nullopt;
+  smtp::command::Iterator first(text.data(), nullptr);
+  const smtp::command::Iterator last(text.data() + text.size(), nullptr);
+  auto found = smtp::command::mailbox(first, last);
+  if (first != last) return std::nullopt;
   return found;
 }
 
 bool is_domain(std::string_view text) {
-  auto first = text.begin();
-  return text.size() <= kMaxDomain && smtp::command::skip(first, text.end(), smtp::command::domain) && first == text.end();
+  smtp::command::Iterator first(text.data(), nullptr);
+  const smtp::command::Iterator last(text.data() + text.size(), nullptr);
+  return text.size() <= kMaxDomain && smtp::command::skip(first, last, smtp::command::domain) && first == last;
 }
 
 }  // namespace adieu::mail

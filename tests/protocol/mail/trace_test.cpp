@@ -80,6 +80,25 @@ TEST(Received, octets_of_the_client_end_no_line_no_comment_and_no_clause) {
   EXPECT_NE(received_field(one).find("for <\"a??b?\"@example.net>;"), std::string::npos);
 }
 
+TEST(Received, has_a_long_path_whole_or_not_at_all_and_no_line_beyond_998_octets) {
+  Reception one = reception();
+  for (const std::size_t size : {65, 500, 971, 972, 1500}) {
+    const Mailbox recipient{std::string(size, 'b'), "example.net"};
+    one.only_recipient = &recipient;
+    const std::string field = received_field(one);
+    const bool told = field.find("\tfor <" + recipient.text() + ">; ") != std::string::npos || field.find("\tfor <" + recipient.text() + ">;\r\n") != std::string::npos;
+    EXPECT_EQ(told, 1 + 5 + recipient.text().size() + 2 <= 998) << size;
+    EXPECT_EQ(field.find(">") != std::string::npos, told) << size;
+    for (std::string_view rest = field; !rest.empty();) {
+      const std::size_t end = rest.find("\r\n");
+      ASSERT_NE(end, std::string_view::npos);
+      EXPECT_LE(end, 998u) << size;
+      rest.remove_prefix(end + 2);
+    }
+    EXPECT_EQ(field.find("id 0ABCDEFGHJKMN;") != std::string::npos, !told) << size;
+  }
+}
+
 TEST(Received, cuts_a_name_at_255_octets) {
   Reception one = reception();
   const std::string name(300, 'n');

@@ -22,12 +22,11 @@ struct Mailbox {
   auto operator<=>(const Mailbox&) const = default;
 };
 
-/// RFC 5321 section 4.5.3.1: octets.
-inline constexpr std::size_t kMaxLocalPart = 64;
+/// RFC 5321 section 4.5.3.1.2: octets. The limits of local-part and path (64 and 256) are those that everybody has to take at least; VERP and
+/// SRS addresses exceed them daily, so here only the length of a command line bounds them, as that section wishes.
 inline constexpr std::size_t kMaxDomain = 255;
-inline constexpr std::size_t kMaxPath = 256;
 
-/// A Mailbox by the grammar of section 4.1.2 ("Local-part@Domain"), without brackets; none where it is not one or exceeds a
+/// A Mailbox by the grammar of section 4.1.2 ("Local-part@Domain"), without brackets; none where it is not one or its domain exceeds the
 /// limit above. For text from the policy file and the command line; commands are parsed by smtp::parse_command.
 std::optional<Mailbox> parse_mailbox(std::string_view text);
 /// A Domain of section 4.1.2, that is a host name; not an address literal.

@@ -37,9 +37,15 @@ using Command = std::variant<Ehlo, Helo, StartTls, Mail, Rcpt, Data, Bdat, Rset,
 enum class Verb : std::uint8_t { ehlo, helo, starttls, mail, rcpt, data, bdat, rset, noop, vrfy, help, quit };
 inline constexpr std::size_t kVerbs = std::variant_size_v<Command>;
 
+/// How exactly a line must keep to RFC 5321 section 4.1.1. `lenient` takes what devices write where it is clear what they mean: a tab where a
+/// space belongs; blanks on both sides of the colon of MAIL and RCPT; a mailbox without angle brackets; EHLO and HELO with no word or several.
+/// It changes no address. (`strict` takes one space behind the colon, and spaces at the end of a line.)
+enum class Syntax : std::uint8_t { strict, lenient };
+
 /// Which verb a line begins with; none for others.
-std::optional<Verb> verb_of(std::string_view line);
-/// A command line without its CRLF, or the reply that says what is wrong with it.
-std::variant<Command, Reply> parse(std::string_view line);
+std::optional<Verb> verb_of(std::string_view line, Syntax syntax = Syntax::strict);
+/// A command line without its CRLF, or the reply that says what is wrong with it. The work is linear in the line; `steps`, where there is
+/// one, is told how many octets the grammar went past, for tests that hold it to that.
+std::variant<Command, Reply> parse(std::string_view line, Syntax syntax = Syntax::strict, std::uint64_t* steps = nullptr);
 
 }  // namespace adieu::smtp::command
