@@ -91,6 +91,7 @@ Result<> Relay::bind() {
     connection.session.hostname = config_.hostname;
     connection.session.limits = config_.limits.session;
     connection.session.bare_newlines = config_.bare_newlines;
+    connection.session.lenient_commands = config_.lenient_commands;
     profile->duplicate_window = listener.closure.duplicate_window;
     profile->alarm = listener.closure.alarm;
     connection.tls = to_session(listener.tls);

@@ -80,6 +80,37 @@ TEST_P(Closure, R5_the_limit_on_messages_counts_over_layers) {
   EXPECT_EQ(server.ledger.committed.size(), 1u);
 }
 
+TEST_P(Closure, R5_the_limit_on_layers_counts_over_layers_and_is_told) {
+  server.profile.session.limits.layers = 2;
+  secure();
+  client.close();
+  secure_again();
+  client.close();
+  client.say_plain("EHLO c\r\n");
+  EXPECT_EQ(client.say_plain("STARTTLS\r\n"), "421 4.7.0 Too many TLS layers on one connection, connect again\r\n");
+  EXPECT_TRUE(server.closed);
+  EXPECT_EQ(server.secure_ends().size(), 2u);
+  ASSERT_FALSE(server.ends.empty());
+  EXPECT_TRUE(server.ends.back().over_limit);
+  EXPECT_EQ(server.ends.back().detail, "too many TLS layers");
+}
+
+TEST_P(Closure, R9_mail_data_without_end_behind_a_refusal_ends_the_connection_with_S) {
+  server.profile.session.limits.message_size = 65'536;
+  secure();
+  client.say("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+  std::string said;
+  for (int i = 0; i < 200 && !server.closed && said.empty(); ++i) said = client.say(std::string(998, 'x') + "\r\n");
+  EXPECT_TRUE(said.starts_with("421 4.7.0 ")) << said;
+  client.read();
+  EXPECT_TRUE(client.got_close_notify);
+  server.receive_eof();
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends()[0].effect, Effect::rolled_back);
+  EXPECT_TRUE(server.secure_ends()[0].over_limit);
+  EXPECT_EQ(server.ledger.open, 0);
+}
+
 TEST_P(Closure, R2_a_client_that_half_closes_behind_its_close_notify_gets_the_replies) {
   secure();
   client.put(kMessage);

@@ -5,10 +5,21 @@
 
 namespace adieu::smtp {
 
+std::uint64_t most_mail_data(const ServerProfile& profile) {
+  const std::uint64_t size = profile.limits.message_size;
+  return size > ~std::uint64_t{0} / 2 ? ~std::uint64_t{0} : 2 * size;
+}
+
 std::size_t IncomingMessage::take(Octets input, const ServerProfile& profile, std::string& out) {
   const std::size_t done = decoder->decode(input, out);
+  came += done;
   check(profile, out);
   return done;
+}
+
+std::uint64_t IncomingMessage::room(const ServerProfile& profile) const {
+  const std::uint64_t most = most_mail_data(profile);
+  return came < most ? most - came : 0;
 }
 
 void IncomingMessage::finish(const ServerProfile& profile, std::string& out) {
@@ -32,6 +43,7 @@ void IncomingMessage::check(const ServerProfile& profile, std::string& out) {
 std::optional<Reply> IncomingMessage::refusal(const ServerProfile& profile) const {
   if (decoded > profile.limits.message_size) return reply::message_too_big();
   if (decoder->saw_bare_newline() && profile.bare_newlines == BareNewlines::reject) return reply::bare_newline();
+  if (decoder->saw_nul() && profile.bare_newlines == BareNewlines::reject) return reply::nul_in_mail_data();
   if (decoder->saw_long_line()) return reply::text_line_too_long();
   if (received.count() > profile.limits.hops) return reply::mail_loop();
   return storage_refusal;

@@ -8,7 +8,7 @@ namespace adieu::smtp::reply {
 Reply greeting(std::string_view hostname) { return make(220, {}, std::string(hostname) + " ESMTP adieu"); }
 Reply closing(std::string_view hostname) { return make(221, {2, 0, 0}, std::string(hostname) + " Adieu"); }
 Reply hello(std::string_view hostname, std::string_view client) {
-  return make(250, {}, std::string(hostname) + " greets " + printable(client));
+  return make(250, {}, client.empty() ? std::string(hostname) : std::string(hostname) + " greets " + printable(client));
 }
 Reply ready_for_tls() { return make(220, {2, 0, 0}, "Ready to start TLS"); }
 Reply chunk_ok(std::uint64_t octets) { return make(250, {2, 0, 0}, std::to_string(octets) + " octets received"); }

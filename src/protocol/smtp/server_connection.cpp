@@ -52,6 +52,7 @@ void ServerConnection::begin_plaintext(bool greets, Instant now) {
 
 void ServerConnection::begin_tls(Instant now) {
   channel_ = profile_.channels->make();
+  ++standing_.counts.layers;
   note(tls::Event::begin_handshake);
   course_ = Course::going_on;
   layer_began_ = now;
@@ -236,6 +237,7 @@ void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
   layer_ends_.push_back({.secure = channel_ != nullptr,
                          .ending = ending,
                          .effect = effect,
+                         .over_limit = std::exchange(over_limit_, false),
                          .detail = std::exchange(detail_, {}),
                          .info = channel_ ? channel_->info() : tls::ChannelInfo{},
                          .peer_name = std::exchange(peer_name_, {}),
@@ -296,6 +298,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
       if (const auto* end = std::get_if<EndSession>(&action)) {
         stays_plain_ = false;  // R6
         if (end->reason != EndReason::quit) detail_ = name(end->reason);
+        over_limit_ = end->reason == EndReason::errors || end->reason == EndReason::mail_data || end->reason == EndReason::layers;
         course_ = Course::finishing;
       } else if (course_ == Course::replying) {
         if (question_ == 0 && session_->output().empty()) close_layer(now);
@@ -417,6 +420,8 @@ std::string_view name(EndReason reason) {
     case EndReason::pipelined_starttls: return "octets behind STARTTLS";
     case EndReason::protocol: return "not SMTP";
     case EndReason::transactions: return "too many transactions";
+    case EndReason::mail_data: return "too much mail data";
+    case EndReason::layers: return "too many TLS layers";
   }
   return "unknown";
 }

@@ -1,6 +1,7 @@
 // See server_session.h. The states carry their data; the command table says what may come when; here is what each command does.
 #include "adieu/protocol/smtp/server_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "adieu/base/result.h"
@@ -9,9 +10,12 @@
 #include "adieu/protocol/smtp/line_reader.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "protocol/smtp/incoming_message.h"
+#include "protocol/smtp/server_states.h"
 
 namespace adieu::smtp {
 namespace {
+
+using namespace server;
 
 constexpr std::size_t kInputLimit = 65'536;  // octets waiting while a question is open
 
@@ -23,39 +27,11 @@ bool is_foreign(std::string_view line) {
   return false;
 }
 
-// The states.
-struct Fresh {};
-struct Greeted {};
-struct InTransaction {
-  IncomingMessage message;
-  bool begun = false;      // BDAT has begun
-};
-struct ReceivingMailData {
-  IncomingMessage message;
-};
-/// A chunk of BDAT. Without a message it is out of order: its octets are read and dropped, to stay in step (RFC 3030 section 2).
-struct ReceivingChunk {
-  std::optional<IncomingMessage> message;
-  std::uint64_t left = 0;
-  std::uint64_t size = 0;
-  bool last = false;
-  bool was_greeted = true;
-  Reply out_of_order;
-};
-struct StartingTls {};
-struct Over {
-  EndReason reason;
-  bool in_transaction;  // when it ended, other than by the client's QUIT
-};
-using State = std::variant<Fresh, Greeted, InTransaction, ReceivingMailData, ReceivingChunk, StartingTls, Over>;
-
-// What an open question was about.
-struct NoQuestion {};
-struct AskedMail {};
-struct AskedRecipient {};
-struct AskedAppend {};
-struct AskedCommit {};
-using Open = std::variant<NoQuestion, AskedMail, AskedRecipient, AskedAppend, AskedCommit>;
+/// Section 2.4: the local-part is its host's to compare, so only the same octets are the same; a domain has no case. Nor has `<Postmaster>`.
+std::string recipient_key(const mail::Mailbox& path) {
+  if (path.domain.empty()) return to_ascii_lower(path.local_part);
+  return path.local_part + '@' + to_ascii_lower(path.domain);
+}
 
 }  // namespace
 
@@ -74,7 +50,8 @@ struct ServerSession::Impl {
   }
   void say(const Reply& reply) {
     put(reply);
-    if (reply.code < 400) return;
+    // What is to be tried again is no error of the client: not our limits, nor our troubles (section 4.5.3.1.10), nor a rule's "later".
+    if (!reply.permanent()) return;
     ++counts.errors;
     if (counts.errors >= profile.limits.errors && !is<Over>()) {
       end(EndReason::errors, reply::too_many_errors());
@@ -115,8 +92,10 @@ struct ServerSession::Impl {
   }
 
   bool take_command() {
+    const bool goes_on = reader.in_line();
     const LineReader::Taken taken = reader.take(unread());
     if (taken.consumed == 0) return false;
+    if (!goes_on && reader.in_line()) line_began = last_heard;
     // The line may lie in `input`, which is let go only when it has been worked on.
     if (taken.status == LineStatus::line) {
       carry_out(taken.line, taken.consumed == input.size());
@@ -134,13 +113,14 @@ struct ServerSession::Impl {
       end(EndReason::protocol, reply::not_smtp());
       return;
     }
-    const auto verb = command::verb_of(line);
+    const auto syntax = profile.lenient_commands ? command::Syntax::lenient : command::Syntax::strict;
+    const auto verb = command::verb_of(line, syntax);
     if (!verb) {
       say(reply::unknown_command());
       return;
     }
     const command::Row& row = command::row(*verb);
-    auto parsed = command::parse(line);
+    auto parsed = command::parse(line, syntax);
     auto* parsed_command = std::get_if<command::Command>(&parsed);
     command::Refusal refusal = row.refusal[static_cast<std::size_t>(stage())];
     if (layer.requires_tls && !row.before_tls) refusal = reply::tls_required;
@@ -173,11 +153,19 @@ struct ServerSession::Impl {
     client.extended = extended;
     state = Greeted{};  // an open transaction goes with its state (section 4.1.4)
   }
+  /// A name is kept for the log, the ledger and the trace field as long as the layer lives.
+  bool refuses_name(const std::string& name) {
+    if (name.size() <= mail::kMaxDomain) return false;
+    say(reply::name_too_long());
+    return true;
+  }
   void carry_out(command::Ehlo& ehlo) {
+    if (refuses_name(ehlo.name)) return;
     greet(std::move(ehlo.name), true);
     say(ehlo_reply(profile, layer, client.name));
   }
   void carry_out(command::Helo& helo) {
+    if (refuses_name(helo.name)) return;
     greet(std::move(helo.name), false);
     say(reply::hello(profile.hostname, client.name));
   }
@@ -190,6 +178,8 @@ struct ServerSession::Impl {
     } else if (!nothing_behind) {
       // CVE-2011-0411: what stands behind STARTTLS was not said under its protection, and must not be taken as if it had been.
       end(EndReason::pipelined_starttls, reply::pipelined_starttls());
+    } else if (counts.layers >= profile.limits.layers) {
+      end(EndReason::layers, reply::too_many_layers());
     } else {
       say(reply::ready_for_tls());
       state = StartingTls{};
@@ -207,18 +197,23 @@ struct ServerSession::Impl {
   }
   void carry_out(command::Rcpt& rcpt) {
     auto& open = std::get<InTransaction>(state);
+    std::string same = recipient_key(rcpt.forward_path);
+    if (open.message.recipients.contains(same)) {
+      say(reply::recipient_ok());  // it is there already, once
+      return;
+    }
     if (open.message.accepted >= profile.limits.recipients) {
       say(reply::too_many_recipients());
       return;
     }
     question = RecipientQuestion{open.message.transaction.get(), std::move(rcpt.forward_path)};
-    asked = AskedRecipient{};
+    asked = AskedRecipient{std::move(same)};
   }
   void carry_out(command::Data&) {
     IncomingMessage message = std::move(std::get<InTransaction>(state).message);
     message.decoder.emplace(Framing::dot, profile.limits.text_line);
     say(reply::start_mail_input());
-    state = ReceivingMailData{std::move(message)};
+    state = ReceivingMailData{std::move(message), last_heard};
   }
   void carry_out(command::Bdat& bdat) {
     ReceivingChunk chunk;
@@ -226,12 +221,14 @@ struct ServerSession::Impl {
     if (!chunk.message->decoder) chunk.message->decoder.emplace(Framing::chunks, profile.limits.text_line);
     chunk.left = chunk.size = bdat.octets;
     chunk.last = bdat.last;
+    chunk.began = last_heard;
     state = std::move(chunk);
   }
   void discard_chunk(const command::Bdat& bdat, Reply reply) {
     ReceivingChunk chunk;
     chunk.was_greeted = !is<Fresh>();
-    chunk.left = bdat.octets;
+    chunk.left = chunk.size = bdat.octets;
+    chunk.began = last_heard;
     chunk.out_of_order = std::move(reply);
     state = std::move(chunk);
   }
@@ -255,16 +252,28 @@ struct ServerSession::Impl {
       return true;
     }
     if (unread().empty()) return false;
+    const Octets octets = unread().substr(0, data.message.room(profile));
+    if (octets.empty()) {
+      end(EndReason::mail_data, reply::too_much_mail_data());
+      return true;
+    }
     std::string out;
-    input.consume(data.message.take(unread(), profile, out));
+    input.consume(data.message.take(octets, profile, out));
     append(data.message, std::move(out));
     return true;
   }
 
   bool take_chunk(ReceivingChunk& chunk) {
     if (chunk.left != 0) {
-      const std::string_view octets = unread().substr(0, chunk.left);
-      if (octets.empty()) return false;
+      if (unread().empty()) return false;
+      const std::uint64_t most = most_mail_data(profile);
+      const std::uint64_t dropped = chunk.size - chunk.left;
+      const std::uint64_t room = chunk.message ? chunk.message->room(profile) : most - std::min(most, dropped);
+      const std::string_view octets = unread().substr(0, std::min(chunk.left, room));
+      if (octets.empty()) {
+        end(EndReason::mail_data, reply::too_much_mail_data());
+        return true;
+      }
       chunk.left -= octets.size();
       std::string out;
       if (chunk.message) chunk.message->take(octets, profile, out);
@@ -330,8 +339,12 @@ struct ServerSession::Impl {
     state = std::move(open);
     say(reply::reverse_path_ok());
   }
-  void answer_recipient(const Reply& reply) {
-    if (reply.positive()) ++std::get<InTransaction>(state).message.accepted;
+  void answer_recipient(std::string same, const Reply& reply) {
+    if (reply.positive()) {
+      IncomingMessage& message = std::get<InTransaction>(state).message;
+      ++message.accepted;
+      message.recipients.insert(std::move(same));
+    }
     say(reply);
   }
   void answer_append(std::optional<Reply> refusal) {
@@ -375,6 +388,7 @@ struct ServerSession::Impl {
   std::deque<Promise> promised;
   ClientName client;
   Instant last_heard;
+  Instant line_began;                 // when the first octet of an unfinished command line came
   SessionCounts counts;
   std::uint32_t committed = 0;
   std::vector<std::unique_ptr<Transaction>> unconfirmed;   // acknowledged, no octet from the client since
@@ -408,12 +422,12 @@ ServerAction ServerSession::next_action() {
 
 void ServerSession::answer(Answer answer) {
   Impl& self = *impl_;
-  const Open asked = std::exchange(self.asked, Open{});
+  Open asked = std::exchange(self.asked, Open{});
   check(asked.index() != 0 && asked.index() == answer.index() + 1, "an answer fits the open question");
   if (auto* mail = std::get_if<MailAnswer>(&answer)) {
     self.answer_mail(std::move(*mail));
   } else if (auto* recipient = std::get_if<RecipientAnswer>(&answer)) {
-    self.answer_recipient(recipient->reply);
+    self.answer_recipient(std::move(std::get<AskedRecipient>(asked).same), recipient->reply);
   } else if (auto* append = std::get_if<AppendAnswer>(&answer)) {
     self.answer_append(std::move(append->refusal));
   } else {
@@ -450,8 +464,14 @@ bool ServerSession::wants_input() const { return impl_->unread().size() < kInput
 Deadline ServerSession::deadline() const {
   const Impl& self = *impl_;
   if (self.asked.index() != 0 || self.is<Over>() || self.is<StartingTls>()) return std::nullopt;
-  const bool mail_data = self.is<ReceivingMailData>() || self.is<ReceivingChunk>();
-  return self.last_heard + (mail_data ? self.profile.limits.data_timeout : self.profile.limits.command_timeout);
+  const ServerLimits& limits = self.profile.limits;
+  const auto mail_data = [&](Instant began, std::uint64_t came) {
+    const auto blocks = static_cast<Duration::rep>(came / kDataBlock);
+    return std::min(self.last_heard + limits.data_timeout, began + limits.data_timeout * (kDataGrace + blocks));
+  };
+  if (const auto* data = std::get_if<ReceivingMailData>(&self.state)) return mail_data(data->began, data->message.came);
+  if (const auto* chunk = std::get_if<ReceivingChunk>(&self.state)) return mail_data(chunk->began, chunk->size - chunk->left);
+  return (self.reader.in_line() ? self.line_began : self.last_heard) + limits.command_timeout;
 }
 
 void ServerSession::expire(Instant now) {

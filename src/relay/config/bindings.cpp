@@ -41,6 +41,7 @@ constexpr std::array kBindings = {
             [](T& t, const V& v) {
               t.config->bare_newlines = chosen<smtp::BareNewlines>(v, std::array<std::string_view, 2>{"reject", "normalize"});
             }},
+    Binding{"", "lenient-commands", [](T& t, const V& v) { t.config->lenient_commands = v.yes; }},
     Binding{"", "shutdown-timeout", [](T& t, const V& v) { t.config->shutdown_timeout = v.duration; }},
     Binding{"log", "level",
             [](T& t, const V& v) {
@@ -103,6 +104,7 @@ constexpr std::array kBindings = {
     Binding{"limits", "recipients", [](T& t, const V& v) { t.config->limits.session.recipients = v.number; }},
     Binding{"limits", "errors", [](T& t, const V& v) { t.config->limits.session.errors = v.number; }},
     Binding{"limits", "transactions", [](T& t, const V& v) { t.config->limits.session.transactions = v.number; }},
+    Binding{"limits", "layers", [](T& t, const V& v) { t.config->limits.session.layers = v.number; }},
     Binding{"limits", "hops", [](T& t, const V& v) { t.config->limits.session.hops = v.number; }},
     Binding{"limits", "command-line", [](T& t, const V& v) { t.config->limits.session.command_line = v.number; }},
     Binding{"limits", "text-line", [](T& t, const V& v) { t.config->limits.session.text_line = v.number; }},

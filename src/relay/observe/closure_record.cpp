@@ -5,6 +5,7 @@ namespace adieu::observe {
 
 LogLevel ClosureRecord::level() const {
   if (end.ending == tls::Ending::corrupt || end.ending == tls::Ending::injected) return LogLevel::warning;
+  if (end.over_limit) return LogLevel::info;
   switch (end.effect) {
     case tls::Effect::none:
     case tls::Effect::after_quit: return LogLevel::debug;

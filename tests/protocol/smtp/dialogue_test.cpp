@@ -52,6 +52,7 @@ Dialogue load(const std::filesystem::path& path) {
     if (line.starts_with("messages: ")) dialogue.messages = std::stoi(rest("messages: "));
     if (line.starts_with("stored: ")) dialogue.stored.push_back(unescape(rest("stored: ")));
     if (line == "profile: normalize") dialogue.profile.bare_newlines = BareNewlines::normalize;
+    if (line == "profile: strict") dialogue.profile.lenient_commands = false;
     if (line == "profile: starttls") dialogue.layer.offers_starttls = true;
     if (line == "profile: tls-required") dialogue.layer.offers_starttls = dialogue.layer.requires_tls = true;
     if (line == "profile: secure") dialogue.layer.secure = true;

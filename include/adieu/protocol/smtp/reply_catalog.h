@@ -29,6 +29,7 @@ inline Reply too_many_recipients() { return make(452, {4, 5, 3}, "Too many recip
 inline Reply no_valid_recipients() { return make(554, {5, 5, 1}, "No valid recipients"); }
 inline Reply message_too_big() { return make(552, {5, 3, 4}, "Message exceeds the size limit"); }
 inline Reply bare_newline() { return make(550, {5, 5, 2}, "A CR or LF stands alone in the mail data; lines end with CRLF (RFC 5321 section 2.3.8)"); }
+inline Reply nul_in_mail_data() { return make(550, {5, 6, 0}, "A NUL stands in the mail data (RFC 5322 section 3.5 has none)"); }
 inline Reply text_line_too_long() { return make(554, {5, 6, 0}, "A line of the mail data is too long"); }
 inline Reply mail_loop() { return make(554, {5, 4, 6}, "Too many Received fields: the mail is going round in circles"); }
 inline Reply relaying_denied() { return make(550, {5, 7, 1}, "Relaying denied"); }
@@ -48,6 +49,7 @@ inline Reply bad_reverse_path() { return make(501, {5, 1, 7}, "Bad reverse-path:
 inline Reply bad_forward_path() { return make(501, {5, 1, 3}, "Bad forward-path: expected <local-part@domain>"); }
 inline Reply unknown_parameter() { return make(555, {5, 5, 4}, "Parameter not recognized"); }
 inline Reply bad_parameter() { return make(501, {5, 5, 4}, "Parameter given twice or with a bad value"); }
+inline Reply name_too_long() { return make(501, {5, 5, 4}, "The name is longer than a host name can be"); }
 inline Reply hello_first() { return make(503, {5, 5, 1}, "Send EHLO or HELO first"); }
 inline Reply mail_first() { return make(503, {5, 5, 1}, "Send MAIL first"); }
 inline Reply recipient_first() { return make(503, {5, 5, 1}, "Send RCPT first"); }
@@ -58,6 +60,8 @@ inline Reply tls_not_offered() { return make(502, {5, 5, 1}, "STARTTLS is not of
 inline Reply tls_already() { return make(503, {5, 5, 1}, "TLS is in force already"); }
 inline Reply too_many_errors() { return make(421, {4, 7, 0}, "Too many errors, closing the connection"); }
 inline Reply too_many_transactions() { return make(421, {4, 7, 0}, "Too many messages in one session, connect again"); }
+inline Reply too_much_mail_data() { return make(421, {4, 7, 0}, "Far more mail data than is accepted, closing the connection"); }
+inline Reply too_many_layers() { return make(421, {4, 7, 0}, "Too many TLS layers on one connection, connect again"); }
 inline Reply timeout() { return make(421, {4, 4, 2}, "Timeout, closing the connection"); }
 inline Reply shutting_down() { return make(421, {4, 3, 2}, "The relay is shutting down, try again later"); }
 inline Reply not_smtp() { return make(421, {4, 7, 0}, "This is SMTP; closing the connection"); }

@@ -130,6 +130,7 @@ class ServerConnection {
   std::vector<std::unique_ptr<Transaction>> unconfirmed_;  // of that session
   std::string peer_name_;
   std::string detail_;
+  bool over_limit_ = false;
   std::uint64_t octets_in_ = 0;
   std::uint64_t octets_out_ = 0;
   Instant layer_began_;

@@ -26,20 +26,28 @@ struct ServerLimits {
   std::size_t text_line = 1'048'576;         // one line of mail data; RFC asks for 1000 at least and many send more
   std::size_t message_size = 52'428'800;     // SIZE; mail data as it is stored
   std::size_t recipients = 1000;             // in a transaction; at least 100 (section 4.5.3.1.8)
-  std::size_t errors = 10;                   // 4xx and 5xx replies to commands, then 421
+  std::size_t errors = 10;                   // 5xx replies, then 421
   std::size_t transactions = 1000;           // messages in a session, then 421
+  std::size_t layers = 100;                  // of TLS on one connection, one after another, then 421
   std::size_t hops = 100;                    // Received: fields; more is a loop (section 6.3)
   std::size_t output = 65'536;               // replies waiting to be read by the peer; input is not read meanwhile
-  Duration command_timeout = std::chrono::minutes(5);    // section 4.5.3.2.7
-  Duration data_timeout = std::chrono::minutes(3);       // between blocks of mail data, 4.5.3.2.5
+  Duration command_timeout = std::chrono::minutes(5);    // section 4.5.3.2.7: for a command to begin, and again for the whole of it
+  Duration data_timeout = std::chrono::minutes(3);       // between blocks of mail data, 4.5.3.2.5; see kDataGrace
 };
 
+/// The octets of mail data that come one by one renew `data_timeout`, but not for ever: a message, or a chunk of BDAT, is given this many
+/// times `data_timeout`, and `data_timeout` once more for each kDataBlock octets of it that have come (91 octets a second, by default).
+inline constexpr int kDataGrace = 10;
+inline constexpr std::size_t kDataBlock = 16'384;
+
+/// What happens to a CR, LF or NUL in mail data that may not stand there.
 enum class BareNewlines : std::uint8_t { reject, normalize };
 
 struct ServerProfile {
   std::string hostname;              // in the greeting and in replies
   ServerLimits limits;
   BareNewlines bare_newlines = BareNewlines::reject;
+  bool lenient_commands = true;      // commands as devices write them: see command::Syntax
 };
 
 /// What the session may know about the layer it lives in.
@@ -102,6 +110,8 @@ enum class EndReason : std::uint8_t {
   pipelined_starttls,  // octets behind STARTTLS: injection, or a broken client
   protocol,            // not SMTP: a line without end, an HTTP request, …
   transactions,        // as many as allowed: 421
+  mail_data,           // more than twice what is accepted, of a message that is refused anyway: 421
+  layers,              // as many TLS layers on one connection as allowed: 421
 };
 std::string_view name(EndReason reason);
 /// The session is over once `output()` has been handed over. Whoever owns the layer closes it (R7).
@@ -113,6 +123,7 @@ using ServerAction = std::variant<std::monostate, Question, BeginTls, EndSession
 struct SessionCounts {
   std::uint32_t errors = 0;
   std::size_t transactions = 0;       // messages that were accepted
+  std::size_t layers = 0;             // of TLS that were begun
 };
 
 /// How the session stands, for the closure record (effect) and for time-outs.
@@ -159,7 +170,8 @@ class ServerSession {
   /// Octets received and not worked on yet; bounded by what the owner passes in while `wants_input()` is false.
   bool wants_input() const;
 
-  /// When the client must have said something; none while it is our turn.
+  /// When the client must have said something: a command counts from its first octet, so that no later one puts the end off. None while it
+  /// is our turn.
   Deadline deadline() const;
   /// The time is past `deadline()`: 421 4.4.2 and the end.
   void expire(Instant now);

@@ -15,6 +15,7 @@ struct LayerEnd {
   bool secure = false;        // a TLS layer; plaintext layers end too, and may cost as much, but leave no closure record
   Ending ending = Ending::fin;
   Effect effect = Effect::none;
+  bool over_limit = false;    // we ended it, since the peer went beyond a limit; `detail` says which
   std::string detail;         // the alert's name, or the library's words; empty for orderly ends
   ChannelInfo info;           // as far as it was negotiated
   std::string peer_name;      // the argument of EHLO in that layer; of a next hop nothing

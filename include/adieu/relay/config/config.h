@@ -149,6 +149,7 @@ struct Config {
   std::optional<Endpoint> metrics;      // where they are told, in plain HTTP
   LogLevel log_level{};
   smtp::BareNewlines bare_newlines{};
+  bool lenient_commands{};
   Duration shutdown_timeout{};
   Spool spool;
   Tls tls;

@@ -19,7 +19,7 @@ struct ClosureRecord {
   std::string where;      // the listener's endpoint, or the next hop's name
   std::string host;       // of a next hop: the name it was found by
 
-  /// R18: what cost nothing, or only an answer after QUIT, is for debugging; `corrupt` and `injected` are warnings whatever they cost.
+  /// R18: what cost nothing, or only an answer after QUIT, is for debugging, unless we ended it for a limit; `corrupt` and `injected` are warnings whatever they cost.
   LogLevel level() const;
   LogLine line() const;
 };
