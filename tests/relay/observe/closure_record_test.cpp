@@ -22,6 +22,9 @@ ClosureRecord record(tls::Ending ending, tls::Effect effect) {
 TEST(Closure, R18_what_costs_nothing_is_for_debugging_and_never_more) {
   EXPECT_EQ(record(tls::Ending::unanswered, tls::Effect::after_quit).level(), LogLevel::debug);
   EXPECT_EQ(record(tls::Ending::fin, tls::Effect::after_quit).level(), LogLevel::debug);
+  ClosureRecord limited = record(tls::Ending::mutual, tls::Effect::none);
+  limited.end.over_limit = true;
+  EXPECT_EQ(limited.level(), LogLevel::info) << "an administrator is told of a client that goes beyond a limit";
   for (const auto ending : {tls::Ending::mutual, tls::Ending::fin, tls::Ending::rst, tls::Ending::timeout, tls::Ending::alert, tls::Ending::unanswered}) {
     EXPECT_EQ(record(ending, tls::Effect::none).level(), LogLevel::debug) << name(ending);
     EXPECT_EQ(record(ending, tls::Effect::rolled_back).level(), LogLevel::info) << name(ending);
