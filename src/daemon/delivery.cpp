@@ -6,6 +6,7 @@
 
 #include "adieu/base/bytes.h"
 #include "adieu/base/result.h"
+#include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
 #include "adieu/relay/route/mx_order.h"
@@ -24,6 +25,14 @@ observe::Metrics::Count& count_of(observe::Metrics& metrics, smtp::Fate fate) {
 }
 
 constexpr std::size_t kCandidates = 10;  // addresses tried in one attempt
+
+/// Of a message that an earlier version of the relay has taken nobody knows what its octets are.
+mail::BodyType body_of(const queue::InFlight& message) {
+  const spool::MessageHead& head = *message.head();
+  if (head.body != mail::BodyType::unspecified) return head.body;
+  const spool::MailData mail_data = message.mail_data();
+  return !mail_data || mail::has_eight_bit(*mail_data) ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
+}
 
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
@@ -187,7 +196,7 @@ void Delivery::send(Line& line) {
   const queue::InFlight& message = *line.job->message;
   mail::Envelope envelope;
   envelope.reverse_path = message.head()->reverse_path;
-  envelope.body = message.head()->body;
+  envelope.body = body_of(message);
   for (const std::uint32_t index : line.job->recipients) {
     envelope.forward_paths.push_back(message.head()->recipients[index].forward_path);
   }

@@ -35,6 +35,7 @@ spool::NewMessage make_notification(const config::Config& config, const access::
   }
   message.mail_data = mail::delivery_status_notification(status);
   message.head.arrived = now;
+  message.head.body = mail::BodyType::seven_bit;
   message.head.client = config.hostname;
   spool::Recipient to;
   to.forward_path = original.reverse_path;

@@ -180,6 +180,7 @@ void Outbound::work() {
       continue;
     }
     if (const auto* wants = std::get_if<smtp::WantsMailData>(&action)) {
+      if (wants->from_start) supplied_ = 0;
       supply(wants->octets);
       if (!reading_) continue;
     } else if (auto* finished = std::get_if<smtp::Finished>(&action)) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adieu/base/result.h"
+#include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
@@ -72,6 +73,9 @@ class SpooledTransaction final : public smtp::Transaction {
   void hash(Octets mail_data) {
     if (hash_) hash_->update(mail_data);
   }
+  void look_at(Octets mail_data) { eight_bit_ = eight_bit_ || mail::has_eight_bit(mail_data); }
+  /// What the octets are: a client may have said something else, or nothing.
+  mail::BodyType body() const { return eight_bit_ ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit; }
   /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
   void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
   bool keeps_window() const { return window_ != Duration(0); }
@@ -88,6 +92,7 @@ class SpooledTransaction final : public smtp::Transaction {
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;
   bool said_again_ = false;
+  bool eight_bit_ = false;
 };
 
 /// The sessions of the relay are given SpooledTransactions and nothing else.
@@ -137,7 +142,6 @@ smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion quest
   }
   auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored), client.listener.duplicate_window);
   transaction->head.reverse_path = std::move(question.reverse_path);
-  transaction->head.body = question.body;
   return transaction;
 }
 
@@ -158,6 +162,7 @@ std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std
   SpooledTransaction& transaction = spooled(question.transaction);
   if (!transaction.take_memory(question.mail_data.size())) return smtp::AppendAnswer{smtp::reply::insufficient_storage()};
   transaction.hash(question.mail_data);
+  transaction.look_at(question.mail_data);
   const bool stored = transaction.stored().append(
       std::move(question.mail_data), [this, later = std::move(later), &transaction](Result<> done) {
         transaction.release_memory();
@@ -199,6 +204,8 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   if (head.recipients.size() == 1) trace.only_recipient = &head.recipients.front().forward_path;
   trace.time = head.arrived;
   head.trace = mail::received_field(trace);
+  transaction.look_at(head.trace);
+  head.body = transaction.body();
   const LogLine queued = observe::queued(id, head, client.name.name, client.name.extended ? (client.tls != nullptr ? "ESMTPS" : "ESMTP") : "SMTP");
   transaction.stored().commit(std::move(head), [this, later = std::move(later), &transaction, id, queued](Result<> done) {
     transaction.release_memory();

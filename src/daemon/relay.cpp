@@ -133,6 +133,7 @@ Result<> Relay::prepare_next_hops() {
     connection.session.protocol = policy.protocol;
     connection.session.timeouts = policy.timeouts;
     connection.session.recipients = policy.recipients;
+    connection.session.eight_bit = policy.eight_bit;
     connection.close_notify_timeout = policy.closure.close_notify_timeout;
     connection.handshake_timeout = config_.tls.handshake_timeout;
     connection.renew_after_messages = policy.renew_after_messages;

@@ -72,6 +72,7 @@ class Scene {
         begins_tls_ = true;
       } else if (const auto* wants = std::get_if<WantsMailData>(&action)) {
         require(open_ == 1);
+        if (wants->from_start) supplied_ = 0;
         const std::string part = mail_data_.substr(supplied_, wants->octets);
         supplied_ += part.size();
         session_->supply(part, supplied_ == mail_data_.size());
@@ -105,6 +106,7 @@ class Scene {
     OutgoingMessage message;
     message.envelope.reverse_path = {"a", "example.org"};
     message.envelope.forward_paths.assign(recipients_, {"b", "example.net"});
+    if (recipients_ % 2 == 0) message.envelope.body = mail::BodyType::eight_bit_mime;
     message.size = mail_data_.size();
     session_->send(std::move(message), now_);
   }

@@ -49,6 +49,7 @@ class Talk {
                    mail::BodyType body = mail::BodyType::unspecified) {
     EXPECT_TRUE(std::exchange(ready, false));
     mail_data_ = std::move(mail_data);
+    supplied_ = 0;
     OutgoingMessage message;
     message.envelope.reverse_path = {"a", "example.org"};
     for (auto& recipient : recipients) message.envelope.forward_paths.push_back({std::move(recipient), "example.net"});
@@ -86,6 +87,7 @@ class Talk {
       } else if (const auto* wants = std::get_if<WantsMailData>(&action)) {
         ++asked;
         largest = std::max(largest, wants->octets);
+        if (wants->from_start) supplied_ = 0;
         if (holds_mail_data) return;
         supply(wants->octets);
       } else if (auto* finished = std::get_if<Finished>(&action)) {
@@ -102,9 +104,9 @@ class Talk {
     }
   }
   void supply(std::size_t octets) {
-    const std::string part = mail_data_.substr(0, octets);
-    mail_data_.erase(0, part.size());
-    session->supply(part, mail_data_.empty());
+    const std::string part = mail_data_.substr(supplied_, octets);
+    supplied_ += part.size();
+    session->supply(part, supplied_ == mail_data_.size());
   }
 
   std::unique_ptr<ClientSession> session;
@@ -122,6 +124,7 @@ class Talk {
   Division division_;
   std::string output_;
   std::string mail_data_;
+  std::size_t supplied_ = 0;
 };
 
 inline constexpr std::string_view kMail = "MAIL FROM:<a@example.org>\r\n";

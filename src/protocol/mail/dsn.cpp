@@ -5,6 +5,7 @@
 
 #include "adieu/base/bytes.h"
 #include "adieu/base/result.h"
+#include "protocol/mail/transfer_encoding.h"
 
 namespace adieu::mail {
 namespace {
@@ -42,35 +43,11 @@ bool is_plain(std::string_view text) {
   return true;
 }
 
-// RFC 2045 section 6.7: at most 76 octets a line, a space or tab never last on one.
 std::string quoted_printable(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  QuotedPrintableEncoder encoder;
   std::string out;
-  out.reserve(text.size() + text.size() / 4);
-  std::size_t column = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (text.substr(i, 2) == "\r\n") {
-      out += "\r\n";
-      column = 0;
-      ++i;
-      continue;
-    }
-    const bool blank = c == ' ' || c == '\t';
-    const bool literal = blank ? text.substr(i + 1, 2) != "\r\n" && i + 1 < text.size() : c > ' ' && c < 0x7f && c != '=';
-    if (column + (literal ? 1 : 3) > 75) {
-      out += "=\r\n";
-      column = 0;
-    }
-    if (literal) {
-      out += c;
-      ++column;
-    } else {
-      const auto octet = static_cast<unsigned char>(c);
-      out += {'=', kHex[octet >> 4], kHex[octet & 15]};
-      column += 3;
-    }
-  }
+  encoder.encode(text, out);
+  encoder.finish(out);
   return out;
 }
 

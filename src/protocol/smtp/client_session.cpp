@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adieu/base/result.h"
+#include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/protocol/smtp/reply_reader.h"
 #include "protocol/smtp/client_exchange.h"
 #include "protocol/smtp/client_transaction.h"
@@ -22,6 +23,13 @@ struct Idle {
   bool needs_reset = false;
   bool told = false;
 };
+/// The next hop does not take 8-bit mail data: the message is looked at before a word of it is said.
+struct Examining {
+  OutgoingMessage message;
+  bool needs_reset = false;
+  bool asked = false;
+  mail::EightBitScan scan;
+};
 struct Quitting {
   std::optional<Outcome> failure;
 };
@@ -29,7 +37,7 @@ struct Ended {
   std::optional<Outcome> failure;
   bool told = false;
 };
-using Phase = std::variant<Opening, TurnedToTls, Idle, ClientTransaction, Quitting, Ended>;
+using Phase = std::variant<Opening, TurnedToTls, Idle, Examining, ClientTransaction, Quitting, Ended>;
 }  // namespace
 
 struct ClientSession::Impl {
@@ -55,6 +63,9 @@ struct ClientSession::Impl {
   void refuse_opening(const Reply& reply, Awaited awaited);
   void receive_in_transaction(Awaited awaited, const Reply& reply);
   void finish_transaction();
+  void begin_transaction(OutgoingMessage message, bool needs_reset, std::optional<mail::SevenBitPlan> plan);
+  void end_examination();
+  void refuse(std::size_t count, EnhancedStatus status, std::string detail);
   void end(std::optional<Outcome> failure);
   void lose(EnhancedStatus status, std::string_view why);
   std::string at_what() const;
@@ -69,6 +80,7 @@ struct ClientSession::Impl {
   ServerExtensions extensions;
   Phase phase;
   std::optional<std::vector<Outcome>> finished;  // to be told before all else
+  bool examined = false;                         // the mail data: it is wanted once more
   Instant progress;                              // when the last reply came whole, or output went
 };
 
@@ -87,6 +99,8 @@ void ClientSession::Impl::end(std::optional<Outcome> failure) {
   if (auto* transaction = std::get_if<ClientTransaction>(&phase)) {
     transaction->abandon(failure.value());
     finished = transaction->take_outcomes();
+  } else if (const auto* examining = std::get_if<Examining>(&phase)) {
+    finished.emplace(examining->message.envelope.forward_paths.size(), failure.value());
   }
   exchange.output.clear();
   exchange.awaited.clear();
@@ -259,8 +273,10 @@ ClientAction ClientSession::next_action() {
     if (!std::exchange(turned->told, true)) return ClientBeginTls{};
   } else if (auto* ended = std::get_if<Ended>(&my.phase)) {
     if (!std::exchange(ended->told, true)) return ClientEnd{std::move(ended->failure)};
+  } else if (auto* examining = std::get_if<Examining>(&my.phase)) {
+    if (!std::exchange(examining->asked, true)) return WantsMailData{ClientTransaction::kPart};
   } else if (auto* transaction = std::get_if<ClientTransaction>(&my.phase)) {
-    if (const std::size_t octets = transaction->ask(my.exchange); octets != 0) return WantsMailData{octets};
+    if (const std::size_t octets = transaction->ask(my.exchange); octets != 0) return WantsMailData{octets, std::exchange(my.examined, false)};
   }
   return std::monostate{};
 }
@@ -276,20 +292,59 @@ void ClientSession::send(OutgoingMessage message, Instant now) {
   }
   auto& idle = std::get<Idle>(my.phase);
   if (const auto limit = my.extensions.size_limit(); limit && message.size > *limit) {
-    Outcome too_large = deferred({5, 3, 4}, "the message has " + std::to_string(message.size) + " octets, the next hop takes " +
-                                                std::to_string(*limit));
-    too_large.fate = Fate::failed;
-    my.finished.emplace(recipients, std::move(too_large));
-    idle.told = false;
+    my.refuse(recipients, {5, 3, 4},
+              "the message has " + std::to_string(message.size) + " octets, the next hop takes " + std::to_string(*limit));
     return;
   }
   my.progress = now;
-  ClientTransaction transaction(std::move(message), my.extensions, my.profile.protocol, my.recipients);
-  transaction.begin(idle.needs_reset, my.exchange);
-  my.phase = std::move(transaction);
+  const bool takes_it = message.envelope.body != mail::BodyType::eight_bit_mime || my.extensions.has("8BITMIME");
+  const bool needs_reset = idle.needs_reset;
+  if (takes_it || my.profile.eight_bit == EightBit::pass) {
+    my.begin_transaction(std::move(message), needs_reset, std::nullopt);
+  } else {
+    my.phase = Examining{.message = std::move(message), .needs_reset = needs_reset, .asked = false, .scan = {}};
+  }
+}
+
+/// Nothing of the message is said; the next one may be.
+void ClientSession::Impl::refuse(std::size_t count, EnhancedStatus status, std::string detail) {
+  Outcome refusal = deferred(status, std::move(detail));
+  refusal.fate = Fate::failed;
+  finished.emplace(count, std::move(refusal));
+  std::get<Idle>(phase).told = false;
+}
+
+void ClientSession::Impl::begin_transaction(OutgoingMessage message, bool needs_reset, std::optional<mail::SevenBitPlan> plan) {
+  ClientTransaction transaction(std::move(message), extensions, profile.protocol, recipients, std::move(plan));
+  transaction.begin(needs_reset, exchange);
+  phase = std::move(transaction);
+}
+
+void ClientSession::Impl::end_examination() {
+  if (!reader.empty()) return lose({4, 5, 0}, "octets came unasked");
+  Examining examining = std::move(std::get<Examining>(phase));
+  mail::SevenBitPlan plan = std::move(examining.scan).finish();
+  OutgoingMessage& message = examining.message;
+  if (plan.eight_bit && (profile.eight_bit == EightBit::fail || !plan.refusal.empty())) {
+    phase = Idle{.needs_reset = examining.needs_reset};
+    const std::string why = "the message has 8-bit octets, which the next hop does not take (it does not offer 8BITMIME)";
+    refuse(message.envelope.forward_paths.size(), {5, 6, 3},
+           profile.eight_bit == EightBit::fail ? why : why + ", and it cannot be converted: " + std::string(plan.refusal));
+    return;
+  }
+  examined = true;
+  std::optional<mail::SevenBitPlan> conversion;
+  if (plan.eight_bit) conversion = std::move(plan);
+  begin_transaction(std::move(message), examining.needs_reset, std::move(conversion));
 }
 
 void ClientSession::supply(Octets mail_data, bool last) {
+  if (auto* examining = std::get_if<Examining>(&impl_->phase)) {
+    examining->scan.feed(mail_data);
+    examining->asked = false;
+    if (last) impl_->end_examination();
+    return;
+  }
   auto* transaction = std::get_if<ClientTransaction>(&impl_->phase);
   if (transaction == nullptr) return;
   const bool answered_all = impl_->exchange.awaited.empty();

@@ -16,6 +16,12 @@ bool means_too_many_recipients(const Reply& reply) {
   return code && (reply.status.none() || (reply.status.subject == 5 && reply.status.detail == 3));
 }
 
+/// For logs and notifications.
+std::string words_for(const std::optional<mail::SevenBitPlan>& plan) {
+  if (!plan) return {};
+  return plan->breaks_dkim ? "converted to 7 bits, so that its DKIM signature no longer matches" : "converted to 7 bits";
+}
+
 Reply shortened(const Reply& reply) { return {reply.code, reply.status, reply.text.substr(0, kReplyText)}; }
 }  // namespace
 
@@ -42,16 +48,18 @@ Outcome deferred(EnhancedStatus status, std::string detail, const Reply& reply) 
 }
 
 ClientTransaction::ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol,
-                                     std::size_t recipients)
+                                     std::size_t recipients, std::optional<mail::SevenBitPlan> plan)
     : message_(std::move(message)),
       protocol_(protocol),
       pipelining_(server.has("PIPELINING")),
       // RFC 2033 leaves open what LMTP answers to BDAT when no recipient was accepted.
-      chunking_(protocol == ClientProtocol::smtp && server.has("CHUNKING")),
-      says_size_(server.has("SIZE")),
+      chunking_(protocol == ClientProtocol::smtp && server.has("CHUNKING") && !plan),
+      says_size_(server.has("SIZE") && !plan),
       says_body_(message_.envelope.body == mail::BodyType::eight_bit_mime && server.has("8BITMIME")),
       outcomes_(message_.envelope.forward_paths.size()),
-      recipients_to_say_(std::min(recipients, outcomes_.size())) {
+      recipients_to_say_(std::min(recipients, outcomes_.size())),
+      conversion_(words_for(plan)) {
+  if (plan) converter_.emplace(*std::move(plan));
   check(recipients_to_say_ != 0, "a message goes to somebody");
 }
 
@@ -196,6 +204,12 @@ bool ClientTransaction::supply(Octets mail_data, bool last, ClientExchange& exch
     if (to_send_ == 0) stage_ = Stage::sent;
     return true;
   }
+  std::string seven_bit;
+  if (converter_) {
+    converter_->convert(mail_data, seven_bit);
+    if (last) converter_->finish(seven_bit);
+    mail_data = seven_bit;
+  }
   std::string& encoded = exchange.output.back(mail_data.size() + 64);
   encoder_.encode(mail_data, encoded);
   if (last) encoder_.finish(encoded);  // in the same flight as the data before it
@@ -224,6 +238,7 @@ std::vector<Outcome> ClientTransaction::take_outcomes() {
     check(each.has_value(), "every recipient of a finished attempt has an outcome");
     // Without progress the next transaction would end as this one has.
     if (outcomes.size() < recipients_to_say_ && !progress_) each->at_once = false;
+    if (each->fate == Fate::delivered) each->detail = conversion_;
     outcomes.push_back(std::move(*each));
   }
   return outcomes;

@@ -8,8 +8,7 @@
 // outnumber what is awaited, and the session ends. A server that says one 2xx too many in that flight is believed of the
 // message one reply too early: with DATA its 354 would be missing in its place.
 //
-// A message declared 8BITMIME goes as it is to a server without that extension, without BODY. RFC 6152 section 3 would have it
-// converted, which breaks signatures, or returned with 5.6.3, which loses mail that practically every server passes untouched.
+// A message that is to be converted to 7 bits goes by DATA and without SIZE: how long it will be is known when its end is.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "adieu/base/bytes.h"
+#include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/protocol/smtp/client_session.h"
 #include "adieu/protocol/smtp/mail_data.h"
 #include "protocol/smtp/client_exchange.h"
@@ -30,8 +30,9 @@ class ClientTransaction {
   static constexpr std::size_t kFlight = 65'536;
   static constexpr std::size_t kPart = 262'144;  // the most that is asked for at once: each time may cost a read by another thread
 
-  /// `recipients`: the most that are named to the server, at least one; the others have `at_once` outcomes.
-  ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol, std::size_t recipients);
+  /// `recipients`: the most that are named to the server, at least one; the others have `at_once` outcomes. `plan`: to convert the message by.
+  ClientTransaction(OutgoingMessage message, const ServerExtensions& server, ClientProtocol protocol, std::size_t recipients,
+                    std::optional<mail::SevenBitPlan> plan);
 
   /// `reset`: an earlier transaction is still open on the server, so RSET goes first.
   void begin(bool reset, ClientExchange& exchange);
@@ -92,6 +93,8 @@ class ClientTransaction {
   bool too_many_ = false;                         // a recipient was refused because of those before it (RFC 5321 section 4.5.3.1.10)
   bool progress_ = false;                         // something final is known of recipients that were accepted
   std::uint64_t to_send_ = 0;                     // of a BDAT chunk
+  std::string conversion_;                        // what is told of it; empty: the message goes as it is
+  std::optional<mail::SevenBitConverter> converter_;
   DotEncoder encoder_;
 };
 

@@ -85,6 +85,10 @@ constexpr std::array kBindings = {
     Binding{"next-hop", "connections", [](T& t, const V& v) { t.next_hop->connections = v.number; }},
     Binding{"next-hop", "messages-per-connection", [](T& t, const V& v) { t.next_hop->messages_per_connection = v.number; }},
     Binding{"next-hop", "recipients", [](T& t, const V& v) { t.next_hop->recipients = v.number; }},
+    Binding{"next-hop", "eight-bit",
+            [](T& t, const V& v) {
+              t.next_hop->eight_bit = chosen<smtp::EightBit>(v, std::array<std::string_view, 3>{"convert", "fail", "pass"});
+            }},
     Binding{"next-hop", "idle-timeout", [](T& t, const V& v) { t.next_hop->idle_timeout = v.duration; }},
     Binding{"next-hop", "connect-timeout", [](T& t, const V& v) { t.next_hop->connect_timeout = v.duration; }},
     Binding{"next-hop", "command-timeout",

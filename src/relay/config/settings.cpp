@@ -70,6 +70,7 @@ constexpr std::array kSettings = {
     Setting{"next-hop", "connections", number, "20", "", "at once, to one destination"},
     Setting{"next-hop", "messages-per-connection", number, "100", "", "then QUIT"},
     Setting{"next-hop", "recipients", number, "100", "", "in one transaction; the rest of a message's recipients follow in the next"},
+    Setting{"next-hop", "eight-bit", choice, "convert", "convert | fail | pass", "8-bit mail where 8BITMIME is not offered: made 7-bit, failed with 5.6.3, or sent as it is"},
     Setting{"next-hop", "idle-timeout", duration, "5s", "", "how long a connection waits for another message"},
     Setting{"next-hop", "connect-timeout", duration, "30s", "", "for one address"},
     Setting{"next-hop", "command-timeout", duration, "5m", "", "for the reply to a command"},

@@ -8,7 +8,7 @@
 
 namespace adieu::mail {
 
-/// RFC 6152. `unspecified`: no BODY parameter was given, so the octets may be anything.
+/// RFC 6152, and what the octets are: whoever takes mail looks at them. `unspecified`: nobody has, and no BODY parameter was given.
 enum class BodyType : std::uint8_t { unspecified, seven_bit, eight_bit_mime };
 
 struct Envelope {

@@ -36,9 +36,17 @@ enum class ClientStartTls : std::uint8_t {
   required,       // refuse to go on without: deferred with 4.7.4
 };
 
+/// What becomes of mail data with octets beyond ASCII where the next hop does not offer 8BITMIME (RFC 6152 section 3).
+enum class EightBit : std::uint8_t {
+  convert,  // goes as 7-bit mail data (protocol/mail/seven_bit.h); what cannot be converted fails
+  fail,     // 5.6.3
+  pass,     // goes as it is
+};
+
 struct ClientProfile {
   std::string hostname;   // the argument of EHLO
   ClientProtocol protocol = ClientProtocol::smtp;
+  EightBit eight_bit = EightBit::convert;
   ClientTimeouts timeouts;
   std::size_t reply_line = 2048;     // octets with CRLF; a longer line is a protocol error
   std::size_t reply_lines = 200;     // lines of a reply; more is a protocol error
@@ -58,7 +66,7 @@ struct ClientLayer {
 
 /// What one delivery attempt of one message needs; the mail data is pulled as it is needed.
 struct OutgoingMessage {
-  mail::Envelope envelope;        // the forward-paths of this attempt, at least one
+  mail::Envelope envelope;        // the forward-paths of this attempt, at least one; `body`: eight_bit_mime where any octet may be beyond ASCII
   std::uint64_t size = 0;         // octets of mail data, trace fields included
 };
 
@@ -66,8 +74,12 @@ struct OutgoingMessage {
 struct Ready {};
 /// STARTTLS was answered 220 and nothing was behind it: begin the handshake with the next octet.
 struct ClientBeginTls {};
-/// Mail data is wanted: call `supply` with at most `octets` of it (any less is fine), lines with CRLF, not dot-stuffed.
-struct WantsMailData { std::size_t octets; };
+/// Mail data is wanted: call `supply` with at most `octets` of it (any less is fine), lines with CRLF, not dot-stuffed. `from_start`: it begins
+/// anew, what was supplied before has only been looked at (EightBit).
+struct WantsMailData {
+  std::size_t octets;
+  bool from_start = false;
+};
 /// The attempt is over: one outcome for each forward-path, in their order. Those `at_once` had no turn, because a transaction holds no more
 /// recipients here (ClientProfile::recipients, or the next hop's 452): send the message again, to them.
 struct Finished { std::vector<Outcome> outcomes; };

@@ -80,6 +80,7 @@ struct NextHop {
   std::size_t connections{};              // at once, to one destination
   std::size_t messages_per_connection{};
   std::size_t recipients{};               // in one transaction
+  smtp::EightBit eight_bit{};
   Duration idle_timeout{};                // how long a connection waits for the next message
   Duration connect_timeout{};
   smtp::ClientTimeouts timeouts;

@@ -40,7 +40,7 @@ struct MessageHead {
   MessageId id;
   WallTime arrived{};
   mail::Mailbox reverse_path;
-  mail::BodyType body = mail::BodyType::unspecified;
+  mail::BodyType body = mail::BodyType::unspecified;  // what the octets are, whatever the client said of them
   std::string trace;                          // header fields with CRLF, written by us
   std::string client;                         // who gave it to us, for logs: "client.example[192.0.2.1]"
   std::uint64_t size = 0;                     // octets of mail data, without trace
