@@ -31,15 +31,15 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
 
   void run(Task task) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!ending_) tasks_.push_back(std::move(task));
-    }
-    if (task) {
+    std::unique_lock lock(mutex_);
+    if (ending_) {
+      lock.unlock();
       task();
-    } else {
-      wake_.notify_one();
+      return;
     }
+    tasks_.push_back(std::move(task));
+    lock.unlock();
+    wake_.notify_one();
   }
 
  private:
