@@ -182,7 +182,8 @@ Ledger::Peers::iterator Ledger::entry(PeerKey key, WallTime now) {
   return peers_.emplace(std::move(key), Kept{std::move(peer), true, told}).first;
 }
 
-/// A quarter of the peers goes at once, those with the fewest transactions: whoever invents names drives out other inventions.
+/// Removes a quarter of the peers, those with the fewest transactions. A client that invents names so removes its own entries, not those of peers
+/// that send mail.
 void Ledger::make_room() {
   std::vector<Peers::iterator> all;
   all.reserve(peers_.size());
@@ -199,9 +200,9 @@ void Ledger::erase(Peers::iterator peer) {
   peers_.erase(peer);
 }
 
-/// What a newcomer is taken for: the mean of all peers, none of which counts for more than a thousand transactions. Within bounds, so that a few
-/// peers who lose everything on purpose cannot make it usual.
-void Ledger::look_at_the_world() {
+/// The rate of truncations that a new peer is expected to have: the mean of all peers, none of which counts for more than a thousand transactions.
+/// It is bounded, so that a few peers that lose everything on purpose cannot make that seem usual.
+void Ledger::update_newcomers_rate() {
   constexpr double kMost = 1000;
   double weights = kMost;
   double rates = kMost * Usual().rate;

@@ -63,7 +63,7 @@ Result<PeerLedger> decode_peer(Octets record) {
 std::vector<Ledger::Change> Ledger::take_changes() {
   std::vector<Change> changes;
   const std::lock_guard lock(mutex_);
-  look_at_the_world();
+  update_newcomers_rate();
   first_told_.clear();
   for (const PeerKey& key : std::exchange(gone_, {})) changes.emplace_back(encode(key), std::nullopt);
   for (auto& [key, kept] : peers_) {

@@ -86,7 +86,7 @@ class Ledger {
   /// Holds at most `limit` peers; those with the fewest transactions give way.
   explicit Ledger(std::size_t limit) : limit_(limit) {}
 
-  /// A TLS layer has ended. `we_stop`: the relay is going down, so that what stays unanswered is nobody's fault.
+  /// A TLS layer has ended. `we_stop`: the relay is going down, so that what peers leave unanswered is not held against them.
   std::optional<Alarm> add(const ClosureRecord& record, config::Alarm policy, bool we_stop, WallTime now);
 
   struct Entry {
@@ -129,7 +129,7 @@ class Ledger {
   void erase(Peers::iterator peer);
   void put_back(const std::vector<Change>& changes);
   std::optional<Alarm> judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy, WallTime now);
-  void look_at_the_world();
+  void update_newcomers_rate();
 
   const std::size_t limit_;
   mutable std::mutex mutex_;  // guards all below
