@@ -127,7 +127,7 @@ void print_histogram(const json& spans, std::size_t from_length) {
     std::string bar;
     for (const auto& [name, letter] : letters()) {
       const double count = span.value(name, 0.0);
-      // Whatever happened at all is seen.
+      // What happened once has a letter too, however short its part of the bar.
       if (count > 0) bar.append(std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(count / most * kBar))), letter);
     }
     std::string from = span.value("from", "").substr(0, from_length);

@@ -1,4 +1,4 @@
-// libunbound in a loop of libuv: the two rooms of io meet here.
+// Runs libunbound in a loop of libuv. It stands here because a room of io may not include another one.
 #pragma once
 
 #include <memory>

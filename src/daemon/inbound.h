@@ -1,5 +1,5 @@
-// One connection of a client: a ServerConnection over its transport. What its questions are answered with is its handler's business: the
-// relay spools mail, the sink writes files.
+// One connection of a client: a ServerConnection over its transport. A handler answers the questions of its sessions: the relay's stores mail
+// in the spool, the sink's writes files.
 #pragma once
 
 #include <functional>

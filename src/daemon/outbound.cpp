@@ -158,7 +158,8 @@ void Outbound::cut() {
   work();
 }
 
-/// What the owner asked for may find the connection at its end, and the owner amidst its own.
+/// For what the owner asks for. It is done in the next turn of the loop, because it may end the connection, and the owner is not to be told of
+/// that from within its own call.
 void Outbound::work_later() {
   if (working_) return;  // the owner's answer to on_ready
   loop_.post([self = std::weak_ptr(self_)] {

@@ -110,7 +110,7 @@ class Outbound {
   MailSource source_;
   std::uint64_t supplied_ = 0;          // octets of trace and mail data
   bool reading_ = false;
-  std::shared_ptr<Outbound*> self_;     // for completions that may find nobody
+  std::shared_ptr<Outbound*> self_;     // completions hold it weakly, and do nothing once this is gone
 };
 
 }  // namespace adieu::daemon

@@ -1,5 +1,5 @@
-// What a daemon owes its system: ports are bound as root, then it becomes somebody who owns nothing but the spool; and systemd is told when
-// it is ready.
+// What the relay does as a service of the system: it binds ports as root, then becomes a user who owns nothing but the spool, and tells systemd
+// when it is ready.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The rules of closure on the server's side, with real TLS records and a virtual clock. Every test is run with TLS 1.2 and 1.3.
+// The rules of adieu-closure(7) on the server's side, with real TLS records and a virtual clock. Every test is run with TLS 1.2 and 1.3.
 #include <gtest/gtest.h>
 
 #include "wire.h"

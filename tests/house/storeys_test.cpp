@@ -1,5 +1,5 @@
-// The house's one law: a storey includes those below it, never one above (no arrow runs upward), the pure storeys see no outside
-// library but header-only ones, and Boost.Spirit is met in grammar files alone.
+// How the sources may include each other: a storey those below it, never one above; base, protocol and relay no outside library but header-only
+// ones; Boost.Spirit only in grammar files.
 #include <gtest/gtest.h>
 
 #include <filesystem>

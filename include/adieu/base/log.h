@@ -1,5 +1,5 @@
-// logfmt lines: `time=… level=info event=delivered queue-id=… relay=…`. A line is built here and written by whoever the
-// program installed; the pure storeys never write one themselves. No mail data and no secret ever goes into a field.
+// logfmt lines: `time=… level=info event=delivered queue-id=… relay=…`. A line is built here and written by the Log that the
+// program made; the pure storeys never write one themselves. No mail data and no secret ever goes into a field.
 #pragma once
 
 #include <cstdint>

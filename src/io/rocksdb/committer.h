@@ -22,7 +22,7 @@
 
 namespace adieu::rocksdb {
 
-/// One change. `write` puts it into the batch; `done` runs on `executor` with what became of it, or on nobody's where there is none.
+/// One change. `write` puts it into the batch; `done` is posted to `executor` with the result, where there is an executor.
 struct Change {
   std::function<void(::rocksdb::WriteBatch&)> write;
   bool durable = false;             // somebody's promise depends on it: the batch is synced
@@ -62,8 +62,8 @@ class Gathering {
   static std::size_t share(std::size_t open) { return open < kMany ? std::max<std::size_t>(1, open / 3) : open; }
   static constexpr std::size_t kMany = 8;
   static constexpr std::size_t kMost = 64;
-  static constexpr int kPause = 4;           // batches until one more is hoped for
-  static constexpr int kLongestPause = 256;  // where such hopes were vain
+  static constexpr int kPause = 4;           // batches until `wanted_` grows by one
+  static constexpr int kLongestPause = 256;  // the longest, after it has grown in vain several times
   std::size_t wanted_ = 1;
   int pause_ = kPause;
   int left_ = 0;       // batches left of the pause

@@ -18,8 +18,8 @@ using spool::MessageId;
 
 constexpr std::size_t kFilePart = 262'144;  // octets handed to a worker at once
 
-/// What the owner waits for, its own to touch. News on its way to the owner holds this and never the message, so that the message's end
-/// does not wait for an executor that runs no more.
+/// The callback that the transaction's owner waits for; only the owner's thread touches it. A completion that is posted to that thread holds
+/// this and never the message, so that the message can end even where that thread's executor has stopped.
 struct Waiter {
   spool::Done<> done;  // empty once the transaction is gone
 

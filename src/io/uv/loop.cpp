@@ -14,7 +14,7 @@
 namespace adieu::uv {
 
 namespace {
-// What an epoll event says where it is no Poll's place.
+// What an epoll event of a descriptor other than a Poll's carries.
 constexpr std::uint64_t kWake = ~std::uint64_t{0};
 constexpr std::uint64_t kLibuv = kWake - 1;
 }  // namespace

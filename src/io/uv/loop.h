@@ -17,7 +17,7 @@
 namespace adieu::uv {
 
 /// A libuv handle whose memory outlives its owner until libuv has closed it. `data` points to the owner and is cleared first, so
-/// that a callback that is already due finds nobody.
+/// that a callback that is already due does nothing.
 template <class Handle>
 class Owned {
  public:
@@ -53,7 +53,7 @@ class Loop final : public Executor {
   void post(Task task) override;
   /// Runs until `stop`.
   void run();
-  /// What is due now; `waits`: for something that is.
+  /// Runs what is due now; with `waits`, waits until something is.
   void turn(bool waits);
   /// From the loop's own thread.
   void stop() { stopping_ = true; }

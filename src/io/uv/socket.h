@@ -1,5 +1,5 @@
-// Stream sockets without blocking: what the kernel took is known exactly when a call returns, which the rules of closure need (a reply
-// is handed over when the transport has taken it, R10, R11). TCP and Unix-domain.
+// Stream sockets without blocking: what the kernel took is known exactly when a call returns, which R10 and R11 of
+// adieu-closure(7) need: a reply is handed over when the transport has taken it. TCP and Unix-domain.
 #pragma once
 
 #include <cstdint>

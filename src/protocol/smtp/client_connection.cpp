@@ -69,7 +69,7 @@ bool ClientConnection::received_close_notify() const {
 void ClientConnection::receive(Octets octets, Instant now) {
   if (course_ == Course::ending || octets.empty()) return;
   octets_in_ += octets.size();
-  if (is_broken()) return;  // R4: S is still to go, and whatever comes until then is nothing to anybody
+  if (is_broken()) return;  // R4: S is still to go; what comes until then is dropped
   if (received_close_notify()) {
     break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
   } else if (course_ == Course::starting_tls) {
@@ -283,7 +283,7 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
   }
   if (course_ == Course::ending && waiting_) {
     Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
-    // To whatever it was, not to the message, which is to go by another connection at once (R17).
+    // The reply was to EHLO or STARTTLS of the new layer and is no verdict on the message, which goes by another connection at once (R17).
     if (outcome.reply.code != 0) outcome.detail += (outcome.detail.empty() ? "" : ": ") + outcome.reply.line();
     outcome.reply = {};
     Finished finished{std::vector<Outcome>(waiting_->envelope.forward_paths.size(), outcome)};

@@ -73,7 +73,8 @@ void MailDataDecoder::end_line(std::string& out) {
   line_ = 0;
 }
 
-/// Ends a line for people, but not for the protocol: behind it neither a dot is taken away nor the end of mail data recognised.
+/// A bare CR or LF becomes CRLF in what is stored. It ends no line of the protocol: behind it no dot is taken away and no end of mail data
+/// recognised.
 void MailDataDecoder::bare(std::string& out) {
   bare_newline_ = true;
   end_line(out);

@@ -170,7 +170,7 @@ void ServerConnection::peer_closed(Instant now) {
 /// S. From here on the session is asked nothing more. It lives until S has been handed over, since what its replies promise counts
 /// as promised once they are handed over, and they stand before S in the output; what is still open then rolls back with it.
 void ServerConnection::close_layer(Instant now) {
-  if (course_ == Course::closing) return;  // nor does anything that comes now give it more time
+  if (course_ == Course::closing) return;  // what comes now does not put off its deadline
   question_ = 0;
   channel_->close();
   course_ = Course::closing;

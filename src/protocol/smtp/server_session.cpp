@@ -19,7 +19,7 @@ using namespace server;
 
 constexpr std::size_t kInputLimit = 65'536;  // octets waiting while a question is open
 
-/// Verbs of other protocols that browsers and scanners open with; nothing they send is worth a second line.
+/// Verbs of other protocols, which browsers and scanners begin with: they end the session at once.
 bool is_foreign(std::string_view line) {
   for (const std::string_view verb : {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT ", "PRI "}) {
     if (line.starts_with(verb)) return true;
@@ -125,11 +125,11 @@ struct ServerSession::Impl {
     command::Refusal refusal = row.refusal[static_cast<std::size_t>(stage())];
     if (layer.requires_tls && !row.before_tls) refusal = reply::tls_required;
     if (*verb == command::Verb::bdat && parsed_command == nullptr) {
-      // No size, no way to tell mail data from commands.
+      // Without a size, mail data cannot be told from commands.
       end(EndReason::protocol, std::get<Reply>(parsed));
       return;
     }
-    // The octets of a chunk come whatever is thought of it.
+    // The octets of the chunk come even when the command is refused.
     if (*verb == command::Verb::bdat && refusal != nullptr) {
       const auto& bdat = std::get<command::Bdat>(*parsed_command);
       discard_chunk(bdat, refusal());

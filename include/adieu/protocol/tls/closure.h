@@ -56,7 +56,7 @@ struct Closing {
   bool received = false;
   friend constexpr bool operator==(const Closing&, const Closing&) = default;
 };
-/// Nothing leaves it.
+/// No event leads out of it.
 struct Broken {
   Ending ending = Ending::fin;
   friend constexpr bool operator==(const Broken&, const Broken&) = default;
@@ -64,7 +64,7 @@ struct Broken {
 
 using State = std::variant<Plain, Handshaking, Secure, Closing, Broken>;
 
-/// Octets and endings of a plaintext layer are no business of this machine: all but the handshake leaves it as it is.
+/// This machine is not concerned with octets and endings in plaintext: only the beginning of a handshake changes it.
 constexpr State on(const Plain& state, Event event) {
   switch (event) {
     case Event::begin_handshake: return Handshaking{};

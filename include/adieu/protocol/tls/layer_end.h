@@ -1,5 +1,5 @@
 // What a connection knows about a layer once it has ended: the facts of a closure record, before policy judges them. See
-// "What it is called" among the rules of closure (README, The closure).
+// adieu-closure(7), ENDINGS and EFFECTS.
 #pragma once
 
 #include <cstdint>

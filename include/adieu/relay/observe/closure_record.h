@@ -1,5 +1,5 @@
-// The closure record: what a TLS layer leaves behind when it has ended, one line in the log. Rules R18, R19; "What it is called" in
-// the rules of closure.
+// The closure record: what a TLS layer leaves behind when it has ended, one line in the log. R18, R19; see
+// adieu-closure(7), ENDINGS and EFFECTS.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // `adieu probe`: what is asked of somebody else's server, over which connections, and how its answers are judged. RFC 3207 sections 4 and 4.2, RFC
-// 8446 section 6.1, RFC 9325; the rules of closure R4 to R7 seen from outside. It sends no message unless it is given a forward-path.
+// 8446 section 6.1, RFC 9325; R4 to R7 of adieu-closure(7) seen from outside. It sends no message unless it is given a forward-path.
 #pragma once
 
 #include <functional>
