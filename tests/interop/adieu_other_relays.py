@@ -42,7 +42,7 @@ def in_namespace(base, command, users=(), binds=()):
     # sendmail waits a minute for a name of this machine with a dot in it.
     (base / "hosts").write_text(f"127.0.0.1 next.example.net localhost {socket.gethostname()}\n")
     binds.append((base / "hosts", "/etc/hosts"))
-    # Whoever asks for names that do not stand there asks nobody.
+    # Other names do not resolve: no name server is asked.
     (base / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     binds.append((base / "resolv.conf", "/etc/resolv.conf"))
     steps = [f"mount --bind {shlex.quote(str(here))} {there}" for here, there in binds]

@@ -1,4 +1,4 @@
-"""adieu as a service: what it tells the service manager, and whom it becomes."""
+"""adieu as a service: what it tells the service manager, and as which user it runs."""
 import os
 import pathlib
 import pwd
