@@ -31,7 +31,7 @@ std::string network_of(const IpAddress& address) {
 }
 
 std::string rounded(double value) {
-  const auto tenths = static_cast<std::int64_t>(value * 10 + 0.5);
+  const std::int64_t tenths = std::llround(value * 10);
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
 }
 

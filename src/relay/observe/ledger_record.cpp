@@ -117,7 +117,7 @@ Result<> Ledger::restore(Octets key_text, Octets record) {
     totals.hours.read(*in);
     totals.days.read(*in);
     if (auto done = in->finish(); !done) return done;
-    totals_ = std::move(totals);
+    totals_ = totals;
     return {};
   }
   auto key = decode_key(key_text);
