@@ -16,7 +16,7 @@ Closures::~Closures() {
 }
 
 void Closures::keep_in(const std::string& spool) {
-  auto store = rocksdb::LedgerStore::open(spool);
+  auto store = rocksdb::LedgerStore::open(spool, log_);
   Result<std::size_t> loaded = store ? (*store)->load(ledger_) : Result<std::size_t>(tl::unexpected<Error>(store.error()));
   if (!loaded) {
     log_.write(LogLevel::error, LogLine("closure-ledger")

@@ -149,6 +149,16 @@ Result<spool::Spool::Recalled> MemorySpool::recall() {
   return recalled;
 }
 
+std::optional<Error> MemorySpool::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void MemorySpool::set_trouble(std::optional<Error> why) {
+  const std::lock_guard lock(mutex_);
+  trouble_ = std::move(why);
+}
+
 void MemorySpool::fail(SpoolOperation operation, std::size_t nth, Error error) {
   const std::lock_guard lock(mutex_);
   faults_[static_cast<std::size_t>(operation)] = {nth, std::move(error)};

@@ -21,6 +21,7 @@ class MemorySpool final : public spool::Spool {
   explicit MemorySpool(std::size_t large = kLarge) : large_(large) {}
 
   Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override;
+  std::optional<Error> trouble() const override;
   void claim(spool::MessageId after, std::size_t limit, Duration lease, Executor& executor,
              spool::Done<std::vector<spool::Stored>> done) override;
   void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
@@ -32,6 +33,8 @@ class MemorySpool final : public spool::Spool {
   void forget(const std::string& fingerprint) override;
   Result<Recalled> recall() override;
 
+  /// Nothing can be written from now on, for that reason; none: it can again.
+  void set_trouble(std::optional<Error> why);
   /// The `nth` operation of that kind from now on (1: the next) fails with `error`, once.
   void fail(SpoolOperation operation, std::size_t nth, Error error);
   /// As if the relay had ended and begun again: nobody holds a claim. Transactions must be gone.
@@ -60,6 +63,7 @@ class MemorySpool final : public spool::Spool {
   mutable std::mutex mutex_;
   std::map<spool::MessageId, Message> messages_;  // guarded by mutex_, as are those below
   std::array<Fault, 6> faults_;
+  std::optional<Error> trouble_;
   std::map<std::string, spool::Unconfirmed> unconfirmed_;
   std::uint64_t last_id_ = 0;
 };

@@ -101,6 +101,9 @@ class SpoolSession {
     }
     return whole;
   }
+  void start_settle(spool::Settlement settlement) {
+    spool_.settle(std::move(settlement), executor, [](const auto&) {});
+  }
   Result<std::vector<Kept>> settle(spool::Settlement settlement) {
     std::optional<Result<std::vector<Kept>>> got;
     spool_.settle(std::move(settlement), executor, [&](auto result) { got = std::move(result); });

@@ -8,6 +8,8 @@
 #include <map>
 #include <utility>
 
+#include "io/rocksdb/wal.h"
+
 namespace adieu::rocksdb {
 
 Error to_error(const ::rocksdb::Status& status, const std::string& what) {
@@ -17,7 +19,8 @@ Error to_error(const ::rocksdb::Status& status, const std::string& what) {
   return {ErrorKind::io, words + " (check the spool's disk and its permissions)"};
 }
 
-Committer::Committer(::rocksdb::DB& db, bool sync, Log& log) : db_(db), sync_(sync), log_(log), thread_([this] { work(); }) {}
+Committer::Committer(::rocksdb::DB& db, Disk& disk, bool sync, Log& log)
+    : db_(db), disk_(disk), sync_(sync), log_(log), synced_(db.GetLatestSequenceNumber()), thread_([this] { work(); }) {}
 
 void Committer::finish() {
   {
@@ -49,6 +52,9 @@ void Committer::work() {
     if (!enough()) wake_.wait_for(lock, Gathering::kLongest, [this] { return enough(); });
     gathering_.came(std::exchange(durable_waiting_, 0), open_.load(std::memory_order_relaxed));
     std::vector<Change> changes = std::exchange(waiting_, {});
+    for (Change& change : changes) {
+      if (change.impatient) under_way_.push_back(std::move(change.impatient));
+    }
     lock.unlock();
     std::move(owed_.begin(), owed_.end(), std::back_inserter(changes));
     owed_.clear();
@@ -56,7 +62,20 @@ void Committer::work() {
     note(result);
     tell(std::move(changes), result);
     lock.lock();
+    under_way_.clear();
   }
+}
+
+void Committer::keeps_waiting(const Error& why) {
+  std::vector<std::function<void(const Error&)>> impatient;
+  {
+    const std::lock_guard lock(mutex_);
+    impatient = std::exchange(under_way_, {});
+    for (Change& change : waiting_) {
+      if (change.impatient) impatient.push_back(std::exchange(change.impatient, nullptr));
+    }
+  }
+  for (const auto& tell_why : impatient) tell_why(why);
 }
 
 /// One line when it begins, one when it is over.
@@ -79,6 +98,7 @@ std::optional<Error> Committer::trouble() const {
 
 Result<> Committer::write(std::vector<Change>& changes) {
   ::rocksdb::WriteBatch batch;
+  batch.PutLogData(synced_mark(synced_));
   bool durable = false;
   for (const Change& change : changes) {
     change.write(batch);
@@ -87,11 +107,12 @@ Result<> Committer::write(std::vector<Change>& changes) {
   ::rocksdb::WriteOptions options;
   options.sync = sync_ && durable;
   ::rocksdb::Status status = db_.Write(options, &batch);
-  if (status.ok()) return {};
-  // After a failure RocksDB takes nothing until it has been told to go on; where the cause is gone, it does.
-  if (db_.Resume().ok()) status = db_.Write(options, &batch);
-  if (status.ok()) return {};
-  return tl::unexpected<Error>(to_error(status, "spool"));
+  // The disk lets no failure through; what fails here failed to be read. After that RocksDB takes nothing until it has been told to go on.
+  if (!status.ok() && db_.Resume().ok()) status = db_.Write(options, &batch);
+  if (disk_.frozen()) return failure(ErrorKind::io, "spool: the disk takes nothing, and the relay ends");
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
+  if (options.sync) synced_ = db_.GetLatestSequenceNumber();
+  return {};
 }
 
 /// One task for each executor, not one for each change.

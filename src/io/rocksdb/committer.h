@@ -19,6 +19,7 @@
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
 #include "adieu/base/task.h"
+#include "io/rocksdb/disk.h"
 
 namespace adieu::rocksdb {
 
@@ -30,6 +31,9 @@ struct Change {
   std::function<void(const Result<>&)> committed;  // on the commit thread, before `done` is posted; may be empty
   Executor* executor = nullptr;
   std::function<void(Result<>)> done;
+  /// Somebody waits who must have an answer: told, at most once and from another thread, that the disk has kept the change waiting for too long.
+  /// The change is written all the same when the disk takes it, and `done` follows then.
+  std::function<void(const Error&)> impatient;
 };
 
 /// For how many transactions to wait before a sync that they share. Where many are open, a sync for each two or three of them costs more than the
@@ -72,20 +76,24 @@ class Gathering {
 
 class Committer {
  public:
-  /// `sync` off: nothing is synced, for trying things out. `db` outlives this.
-  Committer(::rocksdb::DB& db, bool sync, Log& log);
+  /// `sync` off: nothing is synced, for trying things out. `db` and `disk` outlive this. What is in the database already has been synced.
+  Committer(::rocksdb::DB& db, Disk& disk, bool sync, Log& log);
   ~Committer() { finish(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
   /// Writes what waits and ends the thread; what is submitted later is dropped.
   void finish();
+  /// Of the last change that has been synced. Only after `finish`.
+  std::uint64_t synced() const { return synced_; }
   /// From any thread.
   void submit(Change change);
   /// A transaction that may come to a durable change is open, until `close`; from any thread.
   void open() { open_.fetch_add(1, std::memory_order_relaxed); }
   void close() { open_.fetch_sub(1, std::memory_order_relaxed); }
-  /// Why the last batch could not be written, if it could not.
+  /// The disk keeps everything waiting: tells those who are impatient.
+  void keeps_waiting(const Error& why);
+  /// Why the database took the last batch not, if it did not, for a reason that is not the disk's: what is stored is damaged.
   std::optional<Error> trouble() const;
 
  private:
@@ -96,15 +104,18 @@ class Committer {
   void note(const Result<>& result);
 
   ::rocksdb::DB& db_;
+  Disk& disk_;
   const bool sync_;
   Log& log_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Change> waiting_;      // guarded by mutex_
+  std::vector<std::function<void(const Error&)>> under_way_;  // guarded by mutex_: the impatient ones of the batch that is being written
   std::size_t durable_waiting_ = 0;  // guarded by mutex_, as is gathering_
   Gathering gathering_;
   std::atomic<std::size_t> open_ = 0;
   std::vector<Change> owed_;         // of the commit thread
+  std::uint64_t synced_ = 0;         // of the commit thread: the sequence number up to which the logs have been synced
   std::atomic<bool> in_trouble_ = false;
   std::optional<Error> trouble_;     // guarded by mutex_
   bool ending_ = false;              // guarded by mutex_

@@ -120,6 +120,9 @@ void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
   };
   change.committed = [incoming = incoming_](const Result<>& result) { incoming->durable = result.has_value(); };
   change.done = [waiter = incoming_->waiter](const Result<>& result) { waiter->tell(result); };
+  change.impatient = [waiter = incoming_->waiter, executor = &incoming_->executor](const Error& why) {
+    executor->post([waiter, why] { waiter->tell(tl::unexpected<Error>(why)); });
+  };
   if (!incoming_->in_file) {
     incoming_->store.committer().submit(std::move(change));
     return;

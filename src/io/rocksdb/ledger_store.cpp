@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "io/rocksdb/committer.h"
+#include "io/rocksdb/file_system.h"
 #include "io/rocksdb/keys.h"
 
 namespace adieu::rocksdb {
@@ -18,8 +19,6 @@ constexpr char kRecord = 'l';  // in front of each key, so that the empty one is
   options.max_total_wal_size = 8u << 20;
   options.compression = ::rocksdb::kNoCompression;
   options.max_open_files = 32;
-  options.keep_log_file_num = 2;
-  options.info_log_level = ::rocksdb::WARN_LEVEL;
   return options;
 }
 
@@ -27,22 +26,46 @@ std::string directory(const std::string& spool) { return spool + "/ledger"; }
 
 }  // namespace
 
-LedgerStore::~LedgerStore() { db_->Close(); }
+LedgerStore::~LedgerStore() { close(); }
 
-Result<std::unique_ptr<LedgerStore>> LedgerStore::open(const std::string& spool) {
+void LedgerStore::close() {
+  if (db_) db_->Close();
+  db_.reset();
+  env_.reset();
+  disk_.reset();
+}
+
+Result<> LedgerStore::open(bool to_read) {
+  close();
+  disk_ = std::make_unique<Disk>("closure-ledger", Disk::OnFailure::freeze, log_);
+  if (to_read) disk_->freeze();
+  env_ = make_env(*disk_, false);
+  ::rocksdb::Options ours = options();
+  ours.create_if_missing = !to_read;
+  ours.env = env_.get();
+  ours.info_log = make_info_log(log_);
   ::rocksdb::DB* db = nullptr;
-  const ::rocksdb::Status status = ::rocksdb::DB::Open(options(), directory(spool), &db);
-  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "closure ledger"));
-  return std::unique_ptr<LedgerStore>(new LedgerStore(db));
+  const ::rocksdb::Status status = to_read ? ::rocksdb::DB::OpenForReadOnly(ours, directory_, &db) : ::rocksdb::DB::Open(ours, directory_, &db);
+  db_.reset(db);
+  if (!to_read && disk_->frozen()) {
+    Error why = disk_->trouble().value_or(Error{ErrorKind::io, directory_});
+    close();
+    return tl::unexpected<Error>(std::move(why).within("closure ledger"));
+  }
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "closure ledger " + directory_));
+  return {};
+}
+
+Result<std::unique_ptr<LedgerStore>> LedgerStore::open(const std::string& spool, Log& log) {
+  std::unique_ptr<LedgerStore> store(new LedgerStore(directory(spool), &log));
+  if (auto opened = store->open(false); !opened) return tl::unexpected<Error>(std::move(opened.error()));
+  return store;
 }
 
 Result<std::unique_ptr<LedgerStore>> LedgerStore::open_to_read(const std::string& spool) {
-  ::rocksdb::DB* db = nullptr;
-  ::rocksdb::Options read = options();
-  read.create_if_missing = false;
-  const ::rocksdb::Status status = ::rocksdb::DB::OpenForReadOnly(read, directory(spool), &db);
-  if (!status.ok()) return failure(ErrorKind::not_found, "closure ledger " + directory(spool) + ": " + status.ToString());
-  return std::unique_ptr<LedgerStore>(new LedgerStore(db));
+  std::unique_ptr<LedgerStore> store(new LedgerStore(directory(spool), nullptr));
+  if (auto opened = store->open(true); !opened) return failure(ErrorKind::not_found, opened.error().message);
+  return store;
 }
 
 Result<std::size_t> LedgerStore::load(observe::Ledger& ledger) const {
@@ -56,6 +79,9 @@ Result<std::size_t> LedgerStore::load(observe::Ledger& ledger) const {
 }
 
 Result<> LedgerStore::save(const std::vector<observe::Ledger::Change>& changes) {
+  if (!db_) {
+    if (auto opened = open(false); !opened) return opened;
+  }
   ::rocksdb::WriteBatch batch;
   for (const auto& [key, record] : changes) {
     if (record) {
@@ -64,9 +90,16 @@ Result<> LedgerStore::save(const std::vector<observe::Ledger::Change>& changes) 
       batch.Delete(kRecord + key);
     }
   }
-  ::rocksdb::Status status = db_->Write({}, &batch);
-  if (!status.ok() && db_->Resume().ok()) status = db_->Write({}, &batch);
-  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "closure ledger"));
+  const ::rocksdb::Status status = db_->Write({}, &batch);
+  if (disk_->frozen()) {
+    Error why = disk_->trouble().value_or(Error{ErrorKind::io, directory_});
+    close();
+    return tl::unexpected<Error>(std::move(why).within("closure ledger"));
+  }
+  if (!status.ok()) {
+    close();
+    return tl::unexpected<Error>(to_error(status, "closure ledger"));
+  }
   return {};
 }
 

@@ -10,15 +10,17 @@
 #include <vector>
 
 #include "adieu/base/bytes.h"
+#include "adieu/base/log.h"
 #include "adieu/base/result.h"
 #include "adieu/relay/observe/ledger.h"
+#include "io/rocksdb/disk.h"
 
 namespace adieu::rocksdb {
 
 class LedgerStore {
  public:
-  /// `spool`: the spool's directory, which exists. Errors: refused when another process writes there, io.
-  static Result<std::unique_ptr<LedgerStore>> open(const std::string& spool);
+  /// `spool`: the spool's directory, which exists. Errors: refused when another process writes there, io, no_space. The log outlives the store.
+  static Result<std::unique_ptr<LedgerStore>> open(const std::string& spool, Log& log);
   /// Reads alone, beside a relay that may be running. Errors: not_found, io.
   static Result<std::unique_ptr<LedgerStore>> open_to_read(const std::string& spool);
   ~LedgerStore();
@@ -27,11 +29,18 @@ class LedgerStore {
 
   /// Gives every record to the ledger. Returns how many were damaged, and left out.
   Result<std::size_t> load(observe::Ledger& ledger) const;
-  /// Waits for the disk. Errors: io, no_space.
+  /// Waits for the disk. Errors: io, no_space; the next call opens the store anew.
   Result<> save(const std::vector<observe::Ledger::Change>& changes);
 
  private:
-  explicit LedgerStore(::rocksdb::DB* db) : db_(db) {}
+  LedgerStore(std::string directory, Log* log) : directory_(std::move(directory)), log_(log) {}
+  Result<> open(bool to_read);
+  void close();
+
+  const std::string directory_;
+  Log* const log_;                // null where it is only read
+  std::unique_ptr<Disk> disk_;    // frozen by the first failure: then what stands on it is read again
+  std::unique_ptr<::rocksdb::Env> env_;
   std::unique_ptr<::rocksdb::DB> db_;
 };
 

@@ -27,6 +27,7 @@ class RocksSpool final : public spool::Spool {
     if (auto taking = store_.taking(); !taking) return tl::unexpected<Error>(std::move(taking.error()));
     return begin_incoming(store_, executor);
   }
+  std::optional<Error> trouble() const override { return store_.trouble(); }
   void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor,
              spool::Done<std::vector<spool::Stored>> done) override;
   void read(const MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,

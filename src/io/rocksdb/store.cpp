@@ -2,18 +2,24 @@
 #include "io/rocksdb/store.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <map>
 #include <utility>
 
 #include "io/rocksdb/data_file.h"
+#include "io/rocksdb/file_system.h"
 #include "io/rocksdb/keys.h"
+#include "io/rocksdb/wal.h"
 
 namespace adieu::rocksdb {
 namespace {
@@ -41,24 +47,64 @@ Result<> make_directory(const std::string& path) {
 
 }  // namespace
 
+Store::Store(const config::Spool& options, Log& log)
+    : options_(options),
+      log_(log),
+      disk_("spool", Disk::OnFailure::wait, &log),
+      env_(make_env(disk_, options.sync)),
+      data_directory_(options.directory + "/data") {}
+
 Store::~Store() {
+  ending_ = true;  // from now on nothing waits for the disk for longer than `disk-timeout`
+  running_ = nullptr;
   if (db_) db_->DisableManualCompaction();
   if (workers_) workers_->finish();
   if (committer_) committer_->finish();
-  if (!db_) return;
-  // A log that failed must not be synced again: RocksDB asserts that nobody does, and Debian's is built with its assertions.
-  if (committer_ && !committer_->trouble()) {
-    ::rocksdb::Status synced = db_->Put({}, ::rocksdb::Slice(kInOrderKey), ::rocksdb::Slice());
-    if (synced.ok()) synced = db_->SyncWAL();
-    if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
+  if (db_) {
+    if (committer_ && !committer_->trouble() && !disk_.frozen()) {
+      // Synced first, so that the mark in the last batch covers all before it.
+      ::rocksdb::Status synced = db_->SyncWAL();
+      ::rocksdb::WriteBatch last;
+      last.PutLogData(synced_mark(db_->GetLatestSequenceNumber()));
+      last.Put(::rocksdb::Slice(kInOrderKey), ::rocksdb::Slice());
+      ::rocksdb::WriteOptions sync;
+      sync.sync = true;
+      if (synced.ok()) synced = db_->Write(sync, &last);
+      if (!synced.ok()) log_.write(LogLevel::error, LogLine("spool-trouble").field("error", to_error(synced, "spool").message));
+    }
+    for (::rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+    db_->Close();
+    db_.reset();
   }
-  for (::rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
-  db_->Close();
+  disk_.end_watch();
+  if (watch_.joinable()) watch_.join();
+}
+
+/// A thread of its own, since all others may be waiting for the disk.
+void Store::watch() {
+  ::pthread_setname_np(::pthread_self(), "disk-watch");
+  while (disk_.watch(options_.disk_timeout)) {
+    const std::optional<Error> why = disk_.trouble();
+    if (!why) continue;
+    if (ending_) {
+      log_.write(LogLevel::error, LogLine("spool-frozen")
+                                      .field("error", why->message)
+                                      .field("hint", "the relay ends without having written what came of its last deliveries; these are made again after the next start"));
+      disk_.freeze();
+    } else if (Committer* const committer = running_) {
+      committer->keeps_waiting(*why);
+    }
+  }
 }
 
 Result<> Store::open() {
+  watch_ = std::thread([this] { watch(); });
   Result<> done = make_directory(options_.directory);
-  if (done) done = make_directory(data_directory_);
+  for (const std::string& path : {data_directory_, records_directory()}) {
+    if (done) done = make_directory(path);
+  }
+  if (done) disk_.adopt(reserve_path());
+  if (done) done = check_logs();
   if (done) done = open_database();
   if (done) done = sync_directory(options_.directory);  // the names of what was made in it
   if (done) done = check_version();
@@ -66,8 +112,43 @@ Result<> Store::open() {
   if (done) done = sweep();
   if (!done) return done;
   check_space();
-  committer_ = std::make_unique<Committer>(*db_, options_.sync, log_);
+  committer_ = std::make_unique<Committer>(*db_, disk_, options_.sync, log_);
+  running_ = committer_.get();
   workers_ = std::make_unique<Workers>(kWorkers);
+  return {};
+}
+
+/// RocksDB would drop what stands behind damage, in silence.
+Result<> Store::check_logs() {
+  const auto holes = find_holes(records_directory());
+  if (!holes) return tl::unexpected<Error>(holes.error());
+  std::map<std::string, bool> logs;  // with holes, and whether what had been synced is among them
+  std::uint64_t lost = 0;
+  for (const Hole& hole : *holes) {
+    logs[hole.path] |= hole.was_synced;
+    if (hole.was_synced) lost += hole.changes;
+    LogLine line(hole.was_synced ? "spool-damage" : "spool-torn-end");
+    line.field("path", hole.path).field("offset", static_cast<std::int64_t>(hole.offset)).field("octets", static_cast<std::int64_t>(hole.octets));
+    line.field("changes", static_cast<std::int64_t>(hole.changes));
+    if (!hole.was_synced) line.field("hint", "what was being written when the relay or the machine stopped; it had been promised to nobody");
+    log_.write(hole.was_synced ? LogLevel::error : LogLevel::warning, line);
+  }
+  const auto damaged = std::find_if(holes->begin(), holes->end(), [](const Hole& hole) { return hole.was_synced; });
+  if (damaged != holes->end() && !options_.accept_loss) {
+    return failure(ErrorKind::invalid,
+                   "spool " + options_.directory + ": damaged at octet " + std::to_string(damaged->offset) + " of " + damaged->path + ": up to " +
+                       std::to_string(lost) + " changes are gone, acknowledged messages among them, or what came of their deliveries. Restore the directory "
+                       "from a copy; or start once with `adieu serve --accept-loss`, which keeps everything else and puts the damaged log aside");
+  }
+  for (const auto& [path, is_damaged] : logs) {
+    if (is_damaged) {
+      const std::string aside = options_.directory + "/damaged-" + std::filesystem::path(path).filename().string();
+      std::error_code failed;
+      std::filesystem::copy_file(path, aside, std::filesystem::copy_options::overwrite_existing, failed);
+      if (failed) return tl::unexpected<Error>(error_of_errno("copy " + path + " to " + aside, failed.value()));
+    }
+    if (auto closed = close_holes(path); !closed) return closed;
+  }
   return {};
 }
 
@@ -82,12 +163,12 @@ Result<> Store::open_database() {
   options.level0_slowdown_writes_trigger = 2 * kFreshTables;
   options.level0_stop_writes_trigger = 3 * kFreshTables;
   options.max_bytes_for_level_base = kFreshTables * kMemtable;
-  options.recycle_log_file_num = 4;
   options.allow_concurrent_memtable_write = false;   // there is one writer
   options.avoid_flush_during_shutdown = true;
+  options.avoid_flush_during_recovery = true;        // a full disk has no room for it
   options.max_open_files = 256;
-  options.keep_log_file_num = 2;
-  options.info_log_level = ::rocksdb::WARN_LEVEL;
+  options.env = env_.get();
+  options.info_log = make_info_log(&log_);
   ::rocksdb::BlockBasedTableOptions table;
   table.block_cache = ::rocksdb::NewLRUCache(options_.cache);
   options.table_factory.reset(::rocksdb::NewBlockBasedTableFactory(table));
@@ -96,7 +177,7 @@ Result<> Store::open_database() {
   records.write_buffer_size = kMemtable / 8;
   ::rocksdb::DB* db = nullptr;
   const ::rocksdb::Status status = ::rocksdb::DB::Open(
-      options, options_.directory + "/records", {{::rocksdb::kDefaultColumnFamilyName, records}, {"mail-data", options}}, &families_, &db);
+      options, records_directory(), {{::rocksdb::kDefaultColumnFamilyName, records}, {"mail-data", options}}, &families_, &db);
   if (!status.ok()) {
     const std::string words = status.ToString();
     if (words.find("While lock file") != std::string::npos || words.find("lock hold by") != std::string::npos) {
@@ -186,6 +267,10 @@ Result<> Store::sweep() {
     if (!id) continue;
     std::string record;
     if (db_->Get({}, key('m', *id), &record).IsNotFound()) {
+      if (options_.accept_loss) {  // its record may be what was lost
+        const std::string aside = options_.directory + "/unclaimed-" + id->text();
+        if (::rename((data_directory_ + "/" + id->text()).c_str(), aside.c_str()) == 0) continue;
+      }
       remove_data_file(data_directory_, *id);
       ++swept;
     } else {
@@ -210,12 +295,27 @@ MessageId Store::next_id() {
 void Store::check_space() {
   struct statvfs disk {};
   if (::statvfs(options_.directory.c_str(), &disk) != 0) return;
-  const bool is_short = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < options_.free_space;
+  const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  const bool is_short = free < options_.free_space;
+  if (free >= options_.free_space + options_.reserve) set_aside();
   if (short_of_space_.exchange(is_short) == is_short) return;
   LogLine line(is_short ? "spool-full" : "spool-has-space");
   line.field("directory", options_.directory);
   if (is_short) line.field("hint", "less than `free-space` is free: make room; mail gets 452 4.3.1 until then");
   log_.write(is_short ? LogLevel::error : LogLevel::info, line);
+}
+
+/// Without it the spool works as well, until the disk is full.
+void Store::set_aside() {
+  if (options_.reserve == 0) return;
+  const Result<> done = disk_.set_aside(reserve_path(), options_.reserve);
+  if (done || std::exchange(told_of_reserve_, true)) return;
+  log_.write(LogLevel::warning, LogLine("spool-reserve").field("error", done.error().message).field("hint", "see `reserve` in adieu.conf(5)"));
+}
+
+std::optional<Error> Store::trouble() const {
+  if (auto why = disk_.trouble()) return why;
+  return committer_->trouble();
 }
 
 /// What has left the spool stays in tables until they are merged, which new mail brings about; where none is taken, nothing would.
@@ -236,20 +336,13 @@ void Store::reclaim_space() {
 Result<> Store::taking() {
   const std::int64_t now = steady_millis();
   std::int64_t looked = looked_.load(std::memory_order_relaxed);
-  const std::optional<Error> trouble = committer_->trouble();
   if (now - looked >= kLookMillis && looked_.compare_exchange_strong(looked, now)) {
     workers_->run([this] {
       check_space();
       reclaim_space();
     });
-    if (trouble) {
-      Change trial;
-      trial.durable = true;
-      trial.write = [](::rocksdb::WriteBatch& batch) { batch.Put(::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion)); };
-      committer_->submit(std::move(trial));
-    }
   }
-  if (trouble) return tl::unexpected<Error>(*trouble);
+  if (std::optional<Error> why = trouble()) return tl::unexpected<Error>(std::move(*why));
   if (short_of_space_.load(std::memory_order_relaxed)) return failure(ErrorKind::no_space, "spool: less than `free-space` is free");
   return {};
 }

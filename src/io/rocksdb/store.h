@@ -16,6 +16,7 @@
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/spool/spool.h"
 #include "io/rocksdb/committer.h"
+#include "io/rocksdb/disk.h"
 #include "io/rocksdb/workers.h"
 
 namespace adieu::rocksdb {
@@ -23,7 +24,7 @@ namespace adieu::rocksdb {
 /// From any thread, once `open` has returned.
 class Store {
  public:
-  Store(const config::Spool& options, Log& log) : options_(options), log_(log), data_directory_(options.directory + "/data") {}
+  Store(const config::Spool& options, Log& log);
   /// Ends what waits, and syncs.
   ~Store();
   Store(const Store&) = delete;
@@ -46,6 +47,8 @@ class Store {
 
   /// Whether mail is taken now. Errors: no_space, io; both pass by themselves where their cause does. Never waits for the disk.
   Result<> taking();
+  /// Why nothing can be written now, if nothing can.
+  std::optional<Error> trouble() const;
 
   void put_mail_data(::rocksdb::WriteBatch& batch, spool::MessageId id, const std::string& mail_data);
   ::rocksdb::Status get_mail_data(spool::MessageId id, ::rocksdb::PinnableSlice& mail_data);
@@ -64,22 +67,29 @@ class Store {
     std::set<std::uint32_t> updated;  // recipients with an 'u' record
   };
 
+  std::string records_directory() const { return options_.directory + "/records"; }
+  Result<> check_logs();
   Result<> open_database();
   Result<> check_version();
   Result<> take_over_version_1();
   Result<> find_secret();
   Result<> sweep();
   void check_space();
+  std::string reserve_path() const { return options_.directory + "/reserve"; }
+  void set_aside();
   void reclaim_space();
+  void watch();
 
   const config::Spool options_;
   Log& log_;
+  Disk disk_;
+  std::unique_ptr<::rocksdb::Env> env_;
   const std::string data_directory_;
   spool::MessageId last_old_id_;
   bool ended_in_order_ = true;
   std::string secret_;
   std::atomic<std::uint64_t> last_id_ = 0;
-  std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked, or a broken database tried
+  std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked
   std::atomic<std::int64_t> reclaimed_ = -(std::int64_t{1} << 62);  // steady milliseconds: tables were merged for want of space
   std::atomic<bool> short_of_space_ = false;
   std::mutex mutex_;
@@ -88,6 +98,10 @@ class Store {
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;  // the default one, and that of mail data
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Workers> workers_;
+  std::atomic<Committer*> running_ = nullptr;  // for the thread that watches the disk, which begins earlier and ends later
+  std::atomic<bool> ending_ = false;
+  bool told_of_reserve_ = false;  // of the thread that looks for space
+  std::thread watch_;
 };
 
 }  // namespace adieu::rocksdb

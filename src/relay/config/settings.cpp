@@ -42,6 +42,8 @@ constexpr std::array kSettings = {
     Setting{"spool", "cache", size, "64MiB", "", "memory for reading stored mail"},
     Setting{"spool", "large-message", size, "128KiB", "", "mail data beyond this streams into a file of its own while it arrives"},
     Setting{"spool", "free-space", size, "256MiB", "", "must stay free on the spool's disk; below it, mail gets 452 4.3.1"},
+    Setting{"spool", "reserve", size, "64MiB", "", "set aside on the spool's disk for what must be written when it is full; 0 sets nothing aside"},
+    Setting{"spool", "disk-timeout", duration, "5s", "", "how long a disk that takes nothing may delay the reply to the end of data; then 451 or 452"},
 
     Setting{"certificate", "chain", path, "", "", "PEM file, the certificate first, then its issuers", true, true},
     Setting{"certificate", "name", names, "", "", "server names (SNI) that it is sent for, beside those that stand in it"},

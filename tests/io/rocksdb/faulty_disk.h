@@ -1,5 +1,5 @@
-// A disk that fails when it is told to: this program's own write, fdatasync, fsync and unlink stand in front of the C library's, for RocksDB
-// too. Only files below a watched directory are touched. It also knows which of them hold what has not been synced.
+// A disk that fails when it is told to: this program's own open, write, pwrite, fdatasync, fsync, rename and unlink stand in front of the C library's,
+// for RocksDB too. Only files below a watched directory are touched, and all of them. It also knows which of them hold what has not been synced.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ class FaultyDisk {
   FaultyDisk(const FaultyDisk&) = delete;
   FaultyDisk& operator=(const FaultyDisk&) = delete;
 
-  /// The `nth` write or sync from now on fails with `error`, a write after half of its octets; `for_good`: all that follow fail too.
+  /// The `nth` write, sync, rename or new file from now on fails with `error`, a write after half of its octets; `for_good`: all that follow fail
+  /// too. A sync that fails loses what was to be synced, as Linux does: zeros stand in its place.
   void fail(int nth, int error, bool for_good);
   /// No more failures.
   void mend();

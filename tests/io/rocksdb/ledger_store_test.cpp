@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
+#include "faulty_disk.h"
 #include "io/rocksdb/rocksdb_spool.h"
 #include "spool_directory.h"
 
@@ -32,7 +34,7 @@ class LedgerStoreTest : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directory(directory.options.directory); }
   std::unique_ptr<LedgerStore> open() {
-    auto store = LedgerStore::open(directory.options.directory);
+    auto store = LedgerStore::open(directory.options.directory, directory.log);
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
     return store ? std::move(*store) : nullptr;
   }
@@ -75,9 +77,34 @@ TEST_F(LedgerStoreTest, leaves_out_a_damaged_record_and_says_so) {
   EXPECT_EQ(open()->load(restored).value(), 1u);
   EXPECT_EQ(names(restored), std::set<std::string>{"one"});
 }
+// What a full disk costs is what was counted in a minute, and only if the relay ends before there is room.
+TEST_F(LedgerStoreTest, is_opened_anew_when_a_disk_that_failed_takes_writes_again) {
+  test::FaultyDisk disk(directory.options.directory);
+  observe::Ledger ledger(4);
+  const auto store = open();
+  const auto save = [&] { return ledger.save([&](const auto& changes) { return store->save(changes); }); };
+  add(ledger, "one");
+  ASSERT_TRUE(save());
+  for (int nth = 1; nth < 4; ++nth) {
+    disk.fail(nth, ENOSPC, true);
+    for (int i = 0; i < 3; ++i) {
+      add(ledger, "two");
+      const auto saved = save();
+      if (i >= nth) {
+        EXPECT_EQ(saved.error().kind, ErrorKind::no_space);
+      }
+    }
+    disk.mend();
+    add(ledger, "three");
+    ASSERT_TRUE(save());
+    observe::Ledger read(4);
+    EXPECT_EQ((*LedgerStore::open_to_read(directory.options.directory))->load(read).value(), 0u);
+    EXPECT_EQ(names(read), (std::set<std::string>{"one", "two", "three"}));
+  }
+}
 TEST_F(LedgerStoreTest, trouble_with_it_is_no_trouble_for_the_spool_beside_it) {
   std::ofstream(directory.options.directory + "/ledger") << "a file where its directory should be";
-  EXPECT_FALSE(LedgerStore::open(directory.options.directory));
+  EXPECT_FALSE(LedgerStore::open(directory.options.directory, directory.log));
   EXPECT_NE(directory.open(), nullptr);
 }
 

@@ -50,6 +50,7 @@ class SpoolDirectory {
     options.sync = true;
     options.cache = 1 << 20;
     options.large = 4096;
+    options.disk_timeout = std::chrono::milliseconds(20);
   }
   ~SpoolDirectory() { std::filesystem::remove_all(top_); }
   SpoolDirectory(const SpoolDirectory&) = delete;

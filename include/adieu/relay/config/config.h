@@ -123,6 +123,9 @@ struct Spool {
   std::uint64_t cache{};        // octets of RocksDB's block cache
   std::uint64_t large{};        // mail data beyond this streams into a file of its own
   std::uint64_t free_space{};   // octets that must stay free on the disk; below, MAIL gets 452 4.3.1
+  std::uint64_t reserve{};      // octets set aside for what must be written when the disk is full
+  Duration disk_timeout{};      // how long a disk that takes nothing may delay the reply to the end of data
+  bool accept_loss{};           // start although acknowledged mail is lost; said on the command line alone
 };
 
 struct Retry {

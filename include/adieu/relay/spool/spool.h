@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,10 +73,13 @@ class Spool {
  public:
   virtual ~Spool() = default;
 
-  /// A transaction whose completions run on `executor`. Errors: no_space when the free space is below its
-  /// limit, io when the disk has failed: until it takes a write again,
-  /// or until restart.
+  /// A transaction whose completions run on `executor`. Errors: no_space when the free space is below its limit, io when the disk takes nothing:
+  /// until it does again.
   virtual Result<std::unique_ptr<Transaction>> begin(Executor& executor) = 0;
+
+  /// Why nothing can be written now, if nothing can: no delivery should begin, since what comes of it could not be recorded, and would be
+  /// done over. Passes by itself where its cause does. From any thread, never waits.
+  virtual std::optional<Error> trouble() const = 0;
 
   /// Messages that nobody holds a claim on, oldest first, from `after` on, at most `limit`; they are claimed by this. For one
   /// relay with its own spool a claim lasts until settled; in a shared one until `lease` runs out and is renewed by claiming again.
