@@ -28,6 +28,8 @@ int run(int argc, char** argv) {
   };
 
   CLI::App* serve_command = with_policy_file(app.add_subcommand("serve", "run the relay in the foreground"));
+  bool accept_loss = false;
+  serve_command->add_flag("--accept-loss", accept_loss, "start on a spool that is damaged, without what is lost");
   CLI::App* check_command = with_policy_file(app.add_subcommand("check", "check a policy file and what it names"));
 
   bool json = false;
@@ -75,7 +77,7 @@ int run(int argc, char** argv) {
     const int status = app.exit(error);
     return status == 0 ? kOk : kUsage;
   }
-  if (serve_command->parsed()) return serve(policy_file);
+  if (serve_command->parsed()) return serve(policy_file, accept_loss);
   if (check_command->parsed()) return check(policy_file);
   if (settings_command->parsed()) return settings(json);
   if (sink_app->parsed()) return sink(sink_command);

@@ -22,7 +22,7 @@ std::string default_policy_file();
 /// Loads `path` and prints what there is to say about it on stderr.
 config::Loaded load_and_tell(const std::string& path);
 
-int serve(const std::string& policy_file);
+int serve(const std::string& policy_file, bool accept_loss);
 int check(const std::string& policy_file);
 int settings(bool json);
 

@@ -40,9 +40,10 @@ class PrintingLog final : public Log {
 
 }  // namespace
 
-int serve(const std::string& policy_file) {
+int serve(const std::string& policy_file, bool accept_loss) {
   config::Loaded loaded = load_and_tell(policy_file);
   if (!loaded.config) return kConfiguration;
+  loaded.config->spool.accept_loss = accept_loss;
   const auto log = daemon::make_stderr_log(loaded.config->log_level);
   auto relay = daemon::Relay::open(std::move(*loaded.config), *log);
   if (!relay) return tell(*log, relay.error());

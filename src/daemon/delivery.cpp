@@ -33,6 +33,7 @@ mail::BodyType body_of(const queue::InFlight& message) {
   const spool::MailData mail_data = message.mail_data();
   return !mail_data || mail::has_eight_bit(*mail_data) ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
 }
+constexpr Duration kHeldUp = std::chrono::seconds(1);  // between looks at a spool that takes nothing
 
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
@@ -70,7 +71,7 @@ void Delivery::work() {
   scheduled_ = false;
   const WallTime now = wall_now();
   queue_.wake(now);
-  if (!shutting_down_) {
+  if (may_begin()) {
     for (auto& [id, line] : lines_) {
       if (!line.waiting) continue;
       line.job = queue_.take(line.destination, now);
@@ -86,9 +87,19 @@ void Delivery::work() {
   arm();
 }
 
+/// While the spool takes nothing, what came of a delivery could not be recorded, and it would be made again.
+bool Delivery::may_begin() {
+  held_up_ = shared_.spool.trouble().has_value();
+  return !shutting_down_ && !held_up_;
+}
+
 void Delivery::arm() {
   const auto when = queue_.next_wake();
-  if (!when || shutting_down_) {
+  if (shutting_down_) {
+    wake_.set(std::nullopt);
+  } else if (held_up_) {
+    wake_.set(loop_.now() + kHeldUp);
+  } else if (!when) {
     wake_.set(std::nullopt);
   } else {
     wake_.set(loop_.now() + std::max(Duration(1), *when - wall_now()));
@@ -171,7 +182,7 @@ void Delivery::on_ready(Outbound& outbound) {
   Line& line = found->second;
   queue_.reached(line.destination);
   const bool used_up = outbound.messages() >= line.next_hop->policy.messages_per_connection;
-  if (!used_up && !shutting_down_) line.job = line.rest ? std::exchange(line.rest, std::nullopt) : queue_.take(line.destination, wall_now());
+  if (!used_up && may_begin()) line.job = line.rest ? std::exchange(line.rest, std::nullopt) : queue_.take(line.destination, wall_now());
   if (line.job) {
     send(line);
     return;
@@ -304,17 +315,16 @@ void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route
   const std::shared_ptr<const spool::MessageHead>& head = job.message->head();
   spool::Settlement settlement;
   settlement.id = head->id;
-  settlement.finished = verdict.final_count != 0 && job.message->settle(verdict.final_count);
   settlement.updates = std::move(verdict.updates);
   if (verdict.again) queue_.add(destination, std::move(*verdict.again), wall_now());
   if (settlement.updates.empty()) return;
   if (verdict.failures.empty() || head->reverse_path.is_null()) {
-    store(std::move(settlement));
+    store(*job.message, std::move(settlement));
     return;
   }
   if (const spool::MailData mail_data = job.message->mail_data()) {
     settlement.notifications.push_back(notification(job, verdict.failures, std::string(mail::header_section(*mail_data))));
-    store(std::move(settlement));
+    store(*job.message, std::move(settlement));
     return;
   }
   // Its header section stands in the spool.
@@ -328,7 +338,7 @@ void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route
                        --delivery.settling_;
                        std::string headers = start ? std::string(mail::header_section(*start)) : std::string();
                        settlement.notifications.push_back(delivery.notification(job, failures, std::move(headers)));
-                       delivery.store(std::move(settlement));
+                       delivery.store(*job.message, std::move(settlement));
                      });
 }
 
@@ -338,31 +348,35 @@ spool::NewMessage Delivery::notification(const queue::Job& job, const std::vecto
                            shared_.log);
 }
 
-void Delivery::store(spool::Settlement settlement) {
+void Delivery::store(queue::InFlight& message, spool::Settlement settlement) {
+  std::erase_if(settlement.notifications, [](const spool::NewMessage& one) { return one.head.recipients.empty(); });
+  const auto settled = static_cast<std::uint32_t>(
+      std::count_if(settlement.updates.begin(), settlement.updates.end(),
+                    [](const spool::RecipientUpdate& update) { return update.state != spool::RecipientState::pending; }));
   ++settling_;
-  std::erase_if(settlement.notifications, [](const spool::NewMessage& message) { return message.head.recipients.empty(); });
-  const spool::MessageId id = settlement.id;
-  const bool finished = settlement.finished;
-  shared_.spool.settle(std::move(settlement), loop_,
-                       [self = std::weak_ptr(self_), id, finished](Result<std::vector<spool::Transaction::Kept>> stored) {
-                         const auto alive = self.lock();
-                         if (!alive) return;
-                         Delivery& delivery = **alive;
-                         --delivery.settling_;
-                         if (!stored) {
-                           delivery.shared_.log.write(
-                               LogLevel::error, LogLine("spool-settle")
-                                                    .field("queue-id", id.text())
-                                                    .field("error", stored.error().message)
-                                                    .field("hint", "after a restart these recipients are tried again; mend the disk"));
-                         } else {
-                           if (finished) delivery.shared_.log.write(LogLevel::info, observe::removed(id));
-                           for (spool::Transaction::Kept& kept : *stored) delivery.shared_.accept(std::move(kept));
-                         }
-                         if (delivery.shutting_down_ && delivery.lines_.empty() && delivery.settling_ == 0 && delivery.on_idle_) {
-                           std::exchange(delivery.on_idle_, nullptr)();
-                         }
-                       });
+  // Counted only now that nothing else is waited for: whoever comes last takes the message out of the spool, and what others still have to say of it
+  // would be lost.
+  message.settle(settled, [&](bool finished) {
+    const spool::MessageId id = settlement.id;
+    settlement.finished = finished;
+    shared_.spool.settle(std::move(settlement), loop_, [self = std::weak_ptr(self_), id, finished](auto stored) {
+      if (const auto alive = self.lock()) (*alive)->stored(id, finished, std::move(stored));
+    });
+  });
+}
+
+void Delivery::stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> notifications) {
+  --settling_;
+  if (!notifications) {
+    shared_.log.write(LogLevel::error, LogLine("spool-settle")
+                                           .field("queue-id", id.text())
+                                           .field("error", notifications.error().message)
+                                           .field("hint", "after a restart these recipients are tried again; mend the disk"));
+  } else {
+    if (finished) shared_.log.write(LogLevel::info, observe::removed(id));
+    for (spool::Transaction::Kept& kept : *notifications) shared_.accept(std::move(kept));
+  }
+  if (shutting_down_ && lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 void Delivery::shut_down(std::function<void()> on_idle) {

@@ -78,6 +78,7 @@ class Delivery final : public Outbound::Owner {
   /// Later in this turn of the loop, once: gives due jobs to waiting connections, opens others.
   void schedule();
   void work();
+  bool may_begin();
   void open(const route::Destination& destination);
   void look_up_exchangers(std::uint64_t id);
   void look_up_hosts(std::uint64_t id);
@@ -88,7 +89,8 @@ class Delivery final : public Outbound::Owner {
   void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
   spool::NewMessage notification(const queue::Job& job, const std::vector<queue::Verdict::Failure>& failures,
                                  std::string original_headers) const;
-  void store(spool::Settlement settlement);
+  void store(queue::InFlight& message, spool::Settlement settlement);
+  void stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> notifications);
   Lines::iterator line_of(const Outbound& outbound);
   void end(Lines::iterator line);
   void arm();
@@ -103,6 +105,7 @@ class Delivery final : public Outbound::Owner {
   std::uint64_t shuffle_ = 0;
   bool scheduled_ = false;
   bool shutting_down_ = false;
+  bool held_up_ = false;             // the spool takes nothing
   std::function<void()> on_idle_;
   std::size_t settling_ = 0;         // settlements that the spool has not answered
   uv::Timer wake_;

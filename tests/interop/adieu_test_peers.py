@@ -71,7 +71,7 @@ class Child:
 class Relay:
     """adieu serve with a policy of the test's; `more` is added to it, `first` stands before its rule."""
 
-    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB",
+    def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB", spool="",
                  retry="after 1s 1s 2s; then-every 2s; give-up 1h"):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
@@ -79,7 +79,7 @@ class Relay:
         self.policy = self.directory / "adieu.conf"
         self.policy.write_text(
             f"""hostname relay.example.org
-spool rocksdb spool {{ free-space 1MiB; large-message {large} }}
+spool rocksdb spool {{ free-space 1MiB; large-message {large};{spool} }}
 control-socket control
 log {{ level debug }}
 certificate default {{ chain chain.pem; key key.pem }}

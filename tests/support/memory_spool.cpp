@@ -111,7 +111,7 @@ void MemorySpool::settle(spool::Settlement settlement, Executor& executor, spool
   Result<std::vector<spool::Transaction::Kept>> stored;
   if (!result) {
     stored = tl::unexpected<Error>(result.error());
-  } else {
+  } else if (holds(settlement.id)) {
     for (spool::NewMessage& message : settlement.notifications) {
       message.head.id = next_id();
       message.head.size = message.mail_data.size();
@@ -123,8 +123,9 @@ void MemorySpool::settle(spool::Settlement settlement, Executor& executor, spool
     const std::lock_guard lock(mutex_);
     if (settlement.finished) {
       messages_.erase(settlement.id);
-    } else if (const auto found = messages_.find(settlement.id); found != messages_.end()) {
-      for (const spool::RecipientUpdate& update : settlement.updates) check(spool::apply(update, found->second.head).has_value(), "no such recipient");
+    } else {
+      spool::MessageHead& head = messages_.at(settlement.id).head;
+      for (const spool::RecipientUpdate& update : settlement.updates) check(spool::apply(update, head).has_value(), "no such recipient");
     }
   }
   executor.post([stored = std::move(stored), done = std::move(done)]() mutable { done(std::move(stored)); });
@@ -167,6 +168,11 @@ void MemorySpool::fail(SpoolOperation operation, std::size_t nth, Error error) {
 void MemorySpool::restart() {
   const std::lock_guard lock(mutex_);
   for (auto& [id, message] : messages_) message.claimed = false;
+}
+
+bool MemorySpool::holds(MessageId id) const {
+  const std::lock_guard lock(mutex_);
+  return messages_.contains(id);
 }
 
 std::size_t MemorySpool::stored() const {

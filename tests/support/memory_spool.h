@@ -41,6 +41,7 @@ class MemorySpool final : public spool::Spool {
   void restart();
   /// Messages that are stored, acknowledged or not.
   std::size_t stored() const;
+  bool holds(spool::MessageId id) const;
 
  private:
   class Incoming;

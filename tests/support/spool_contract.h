@@ -281,6 +281,31 @@ TEST_P(SpoolContract, notifications_are_stored_together_with_what_they_tell) {
   EXPECT_EQ(session->read(*stored[1].head).value(), "notification 1");
 }
 
+// Two destinations of one message settle from two threads: what comes last may be about a message that has gone.
+TEST_P(SpoolContract, a_late_settlement_changes_nothing) {
+  for (const bool in_one_write : {true, false}) {
+    const auto id = store("x", head_to({"a", "b"})).head->id;
+    std::size_t told = 2;
+    int done = 0;
+    under_test->spool().settle({id, {}, true, {}}, session->executor, [&](const auto&) { ++done; });
+    if (!in_one_write) session->executor.run_until([&] { return done == 1; });
+    const spool::RecipientUpdate update{1, spool::RecipientState::failed, 1, {}, "550"};
+    under_test->spool().settle({id, {update}, false, {{head_to({"from"}), "late"}}}, session->executor, [&](const auto& kept) {
+      told = kept->size();
+      ++done;
+    });
+    under_test->spool().settle({id, {}, true, {{head_to({"from"}), "late"}}}, session->executor, [&](const auto& kept) {
+      told += kept->size();
+      ++done;
+    });
+    session->executor.run_until([&] { return done == 3; });
+    EXPECT_EQ(told, 0u);
+  }
+  restart();
+  EXPECT_TRUE(session->claim().empty());
+  EXPECT_EQ(under_test->leftovers(), 0u);
+}
+
 TEST_P(SpoolContract, a_read_gives_the_part_that_was_asked_for_and_no_more) {
   for (const std::size_t size : sizes()) {
     const std::string mail_data = mail_data_of(size, 9);

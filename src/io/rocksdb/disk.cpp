@@ -49,6 +49,11 @@ void Disk::adopt(const std::string& path) {
   reserve_ = path;
 }
 
+bool Disk::has_reserve() const {
+  const std::lock_guard lock(mutex_);
+  return !reserve_.empty();
+}
+
 void Disk::persist(const std::string& what, const std::function<int()>& attempt) {
   bool waits = false;
   auto wait = kFirstWait;

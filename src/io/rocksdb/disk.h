@@ -31,6 +31,7 @@ class Disk {
   Result<> set_aside(const std::string& path, std::uint64_t octets);
   /// What an earlier run has set aside, if it is still there.
   void adopt(const std::string& path);
+  bool has_reserve() const;
 
   /// Calls `attempt`, which returns 0 or an errno value, until it succeeds or the disk is frozen. `what` is for people: "write PATH".
   void persist(const std::string& what, const std::function<int()>& attempt);

@@ -156,19 +156,26 @@ void RocksSpool::settle(spool::Settlement settlement, Executor& executor,
   }
   const MessageId id = settlement.id;
   if (settlement.finished) settlement.updates.clear();
-  for (const spool::RecipientUpdate& update : settlement.updates) store_.note_update(id, update.index);
   Change change;
   change.durable = !notifications.empty();
   change.executor = &executor;
-  change.write = [this, id, updates = std::move(settlement.updates), notifications](::rocksdb::WriteBatch& batch) {
+  // Whether the message is still there is known for sure only here, where one change comes after another.
+  const auto late = std::make_shared<bool>(false);
+  change.write = [this, id, late, updates = std::move(settlement.updates), notifications](::rocksdb::WriteBatch& batch) {
+    *late = !store_.holds(id);
+    if (*late) return;
     for (const auto& [head, mail_data] : notifications) {
       batch.Put(key('m', head->id), spool::encode(*head));
       store_.put_mail_data(batch, head->id, *mail_data);
     }
-    for (const spool::RecipientUpdate& update : updates) batch.Put(update_key(id, update.index), spool::encode(update));
+    for (const spool::RecipientUpdate& update : updates) {
+      store_.note_update(id, update.index);
+      batch.Put(update_key(id, update.index), spool::encode(update));
+    }
   };
-  change.done = [done = std::move(done), notifications = std::move(notifications)](const Result<>& result) mutable {
+  change.done = [late, done = std::move(done), notifications = std::move(notifications)](const Result<>& result) mutable {
     if (result) {
+      if (*late) notifications.clear();
       done(std::move(notifications));
     } else {
       done(tl::unexpected<Error>(result.error()));

@@ -296,8 +296,9 @@ void Store::check_space() {
   struct statvfs disk {};
   if (::statvfs(options_.directory.c_str(), &disk) != 0) return;
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  const bool is_short = free < options_.free_space;
-  if (free >= options_.free_space + options_.reserve) set_aside();
+  // What was set aside and given up is not for new mail.
+  const bool is_short = free < options_.free_space + (disk_.has_reserve() ? 0 : options_.reserve);
+  if (!is_short) set_aside();
   if (short_of_space_.exchange(is_short) == is_short) return;
   LogLine line(is_short ? "spool-full" : "spool-has-space");
   line.field("directory", options_.directory);
@@ -365,24 +366,35 @@ void Store::note_update(MessageId id, std::uint32_t index) {
   noted_[id.value].updated.insert(index);
 }
 
+bool Store::holds(MessageId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = noted_.find(id.value); found != noted_.end() && found->second.leaves) return false;
+  }
+  ::rocksdb::PinnableSlice record;
+  return !db_->Get({}, families_.front(), key('m', id), &record).IsNotFound();
+}
+
 bool Store::claim(MessageId id) {
   const std::lock_guard lock(mutex_);
   return !std::exchange(noted_[id.value].claimed, true);
 }
 
 void Store::remove(MessageId id, Change change) {
-  Noted noted;
+  bool in_file = false;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = noted_.find(id.value); found != noted_.end()) noted = found->second;
+    if (const auto found = noted_.find(id.value); found != noted_.end()) in_file = found->second.in_file;
   }
-  const bool in_file = noted.in_file;
   // Synced before the file goes: the machine may die in between, and no record may ever name a file that is gone.
   change.durable |= in_file;
-  change.write = [this, id, noted = std::move(noted), before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
+  change.write = [this, id, in_file, before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
     if (before) before(batch);
     batch.Delete(key('m', id));
-    if (!noted.in_file) batch.Delete(families_.back(), key('d', id));
+    if (!in_file) batch.Delete(families_.back(), key('d', id));
+    const std::lock_guard lock(mutex_);
+    Noted& noted = noted_[id.value];
+    noted.leaves = true;
     for (const std::uint32_t index : noted.updated) batch.Delete(update_key(id, index));
   };
   change.committed = [this, id, in_file](const Result<>& result) {

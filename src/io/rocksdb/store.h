@@ -55,6 +55,8 @@ class Store {
 
   void note_file(spool::MessageId id);
   void note_update(spool::MessageId id, std::uint32_t index);
+  /// Whether the message is in the spool, once what was submitted before has been written. Only from within Change::write.
+  bool holds(spool::MessageId id);
   /// False when it was claimed before.
   bool claim(spool::MessageId id);
   /// The message leaves the spool, together with what `change` writes.
@@ -64,6 +66,7 @@ class Store {
   struct Noted {
     bool in_file = false;
     bool claimed = false;
+    bool leaves = false;              // its removal is in the batch that is being written
     std::set<std::uint32_t> updated;  // recipients with an 'u' record
   };
 

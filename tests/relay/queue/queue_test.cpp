@@ -193,8 +193,9 @@ TEST_F(QueueTest, a_deferral_that_lasted_too_long_is_a_failure) {
 }
 TEST_F(QueueTest, the_last_recipient_finishes_a_message_once) {
   const Job three = job(1, {}, 3);
-  EXPECT_FALSE(three.message->settle(1));
-  EXPECT_TRUE(three.message->settle(2));
+  std::vector<bool> finished;
+  for (const std::uint32_t count : {0u, 1u, 2u}) three.message->settle(count, [&](bool last) { finished.push_back(last); });
+  EXPECT_EQ(finished, (std::vector{false, false, true}));
 }
 
 }  // namespace

@@ -54,15 +54,22 @@ class InFlight {
   /// A job of it has to wait: its mail data is let go where the budget is tight, so that a next hop that is down does not take the memory of those
   /// that are up. False: there was room.
   bool make_room();
-  /// `count` recipients are delivered or have failed. True for the one call that leaves no recipient pending.
-  bool settle(std::uint32_t count) { return pending_.fetch_sub(count, std::memory_order_acq_rel) == count; }
+  /// `count` recipients are delivered or have failed. Calls `hand_over` with whether this leaves none pending, which is so for one call alone: one call after
+  /// another, so that this one is handed over behind all the others.
+  template <class HandOver>
+  void settle(std::uint32_t count, const HandOver& hand_over) {
+    const std::lock_guard lock(settling_);
+    pending_ -= count;
+    hand_over(count != 0 && pending_ == 0);
+  }
 
  private:
   const std::shared_ptr<const spool::MessageHead> head_;
   mutable std::mutex mutex_;
   spool::MailData mail_data_;  // guarded by mutex_
   MemoryBudget& budget_;
-  std::atomic<std::uint32_t> pending_;
+  std::mutex settling_;
+  std::uint32_t pending_;  // guarded by settling_
 };
 
 }  // namespace adieu::queue

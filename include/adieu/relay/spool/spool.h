@@ -102,7 +102,8 @@ class Spool {
   /// At the start, before anything else; waits for the disk.
   virtual Result<Recalled> recall() = 0;
 
-  /// `done` gets the heads of the notifications as they were stored, in their order.
+  /// `done` gets the heads of the notifications as they were stored, in their order. A settlement of a message that has left the spool changes
+  /// nothing, and stores none of them.
   virtual void settle(Settlement settlement, Executor& executor, Done<std::vector<Transaction::Kept>> done) = 0;
 };
 
