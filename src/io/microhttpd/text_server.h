@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -15,7 +16,7 @@ namespace adieu::microhttpd {
 class TextServer {
  public:
   /// Serves `path` from the listening socket, which it owns then; anything else is 404, and 405 for what is not GET or HEAD. At most 16
-  /// connections, of 10 seconds without a word each. `text` is called on the server's thread.
+  /// connections: another one ends the oldest. Each may be silent for 10 seconds. `text` is called on the server's thread.
   static Result<std::unique_ptr<TextServer>> start(int listening_socket, std::string path, std::function<std::string()> text);
   ~TextServer();
   TextServer(const TextServer&) = delete;
@@ -26,6 +27,7 @@ class TextServer {
   TextServer(std::string path, std::function<std::string()> text) : path_(std::move(path)), text_(std::move(text)) {}
   const std::string path_;
   const std::function<std::string()> text_;
+  std::list<int> connections_;  // descriptors, the oldest first; of the server's thread
   MHD_Daemon* daemon_ = nullptr;
 };
 

@@ -73,5 +73,27 @@ TEST_F(TextServerTest, serves_many_at_once_and_ends_with_readers_connected) {
   ::close(idle);
 }
 
+/// Slow in asking, and so never idle: without a bound of their own they had all the connections there are.
+TEST_F(TextServerTest, slow_readers_lock_nobody_out) {
+  std::vector<int> slow;
+  for (int i = 0; i < 40; ++i) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    ASSERT_EQ(::connect(socket, reinterpret_cast<const sockaddr*>(&address_), sizeof address_), 0);
+    ::send(socket, "G", 1, MSG_NOSIGNAL);
+    slow.push_back(socket);
+  }
+  std::atomic<bool> answered = false;
+  std::thread drip([&] {
+    while (!answered) {
+      for (const int socket : slow) ::send(socket, "E", 1, MSG_NOSIGNAL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  EXPECT_TRUE(talk("GET /metrics HTTP/1.0\r\n\r\n").ends_with("asked 1\n"));
+  answered = true;
+  drip.join();
+  for (const int socket : slow) ::close(socket);
+}
+
 }  // namespace
 }  // namespace adieu::microhttpd
