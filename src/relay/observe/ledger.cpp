@@ -125,7 +125,8 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   peer.decay(now);
   peer.first = std::min(peer.first, now);
   peer.last = now;
-  peer.layers[index(end.ending)][index(end.effect)] += 1;
+  // What our own end has cut is no transaction that the peer lost.
+  peer.layers[index(end.ending)][index(excused ? tls::Effect::none : end.effect)] += 1;
   peer.days.add(index(end.ending), now);
   peer.truncations.add(end.transactions + (rolled_back ? 1u : 0u), truncated);
   if (!excused && costly(end.ending, end.effect)) {

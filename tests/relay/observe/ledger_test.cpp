@@ -134,6 +134,7 @@ TEST(Closure, R19_what_stays_unanswered_when_we_stop_is_nobodys_fault) {
   told.clean(5000);
   const auto record = layer("192.0.2.1", "a.example", Ending::unanswered, Effect::rolled_back, 0);
   for (int i = 0; i < 50; ++i) EXPECT_FALSE(told.add(record, config::Alarm::always, true));
+  EXPECT_EQ(told.ledger.peers(told.now).front().peer.lost(), 0.0);
   EXPECT_TRUE(told.add(record, config::Alarm::always, false));
 }
 
