@@ -1,12 +1,12 @@
-// The control socket of a running relay: a Unix-domain socket that only its owner and root may open. One line of JSON asks, lines of JSON answer,
-// then it is closed. `adieu queue` is its client.
+// The control socket of a running relay: a Unix-domain socket that only its owner and root may open. One line of JSON asks, lines of JSON answer, an
+// empty line ends the answer, then it is closed. Answers are made part by part, as the asker takes them, so that a long one costs the memory of one part.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "adieu/base/log.h"
 #include "io/uv/loop.h"
@@ -16,10 +16,20 @@ namespace adieu::daemon {
 
 class Control {
  public:
-  /// `request`: one line without its end. `reply` is called once, on this loop's thread, with all lines of the answer.
-  using Handler = std::function<void(const std::string& request, std::function<void(std::string lines)> reply)>;
+  struct Part {
+    std::string lines;   // whole lines; may be empty
+    bool last = false;
+  };
+  /// Makes the next part of an answer: calls `give` once, on this loop's thread, now or later. It is asked for the next part when the asker has taken
+  /// this one, and destroyed when the connection ends.
+  using Answer = std::function<void(std::function<void(Part)> give)>;
+  /// `request`: one line without its end.
+  using Handler = std::function<Answer(const std::string& request)>;
 
-  Control(uv::Loop& loop, uv::Descriptor socket, Handler handler);
+  /// How long a connection may take to ask, and to take something of its answer.
+  static constexpr Duration kPatience = std::chrono::seconds(60);
+
+  Control(uv::Loop& loop, uv::Descriptor socket, Handler handler, Duration patience = kPatience);
   ~Control();
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
@@ -31,28 +41,40 @@ class Control {
   struct Connection {
     uv::Descriptor socket;
     std::unique_ptr<uv::Poll> poll;
+    std::unique_ptr<uv::Timer> timer;
     std::string request;
-    std::string reply;
+    Answer answer;           // none until it has asked
+    std::string part;
     std::size_t written = 0;
-    bool asked = false;
+    bool last = false;
   };
 
   void accept();
+  bool make_room();
   void read(std::uint64_t id);
+  void next_part(std::uint64_t id);
   void write(std::uint64_t id);
   void close(std::uint64_t id);
 
   uv::Loop& loop_;
   uv::Descriptor socket_;
   Handler handler_;
+  const Duration patience_;
   std::uint64_t last_id_ = 0;
-  std::unordered_map<std::uint64_t, Connection> connections_;
+  std::map<std::uint64_t, Connection> connections_;  // the oldest first
   std::shared_ptr<Control*> self_;
   uv::Poll poll_;
   uv::Timer retry_;  // after the machine ran out of descriptors
 };
 
-/// The command line's side: asks and reads the whole answer. Blocking. Errors: refused or not_found when no relay listens at `path`.
+/// An answer of one part.
+Control::Answer whole_answer(std::string lines);
+
+/// The command line's side: asks, and gives each line of the answer, without its end, to `on_line` as it comes; false from it ends the reading. Blocking, but
+/// never for longer than `patience` at a time. Errors: refused or not_found when no relay listens at `path`, timeout when it does not answer.
+Result<> ask_relay(const std::string& path, const std::string& request, const std::function<bool(std::string_view line)>& on_line,
+                   Duration patience = std::chrono::seconds(30));
+/// The same, with the whole answer at once.
 Result<std::string> ask_relay(const std::string& path, const std::string& request);
 
 }  // namespace adieu::daemon

@@ -44,7 +44,23 @@ class Delivery final : public Outbound::Owner {
   Delivery& operator=(const Delivery&) = delete;
 
   void add(const route::Destination& destination, queue::Job job);
-  const queue::Queue& queue() const { return queue_; }
+  /// A job as `adieu queue list` shows it.
+  struct Listed {
+    enum class State : std::uint8_t { waiting, due, delivering };
+    std::shared_ptr<const spool::MessageHead> head;
+    std::vector<std::uint32_t> recipients;  // indices into the head's recipients
+    std::string destination;
+    State state{};
+    std::uint32_t attempts = 0;
+    WallTime next_attempt{};                // when it waits: its own, or the destination's where that is later
+    std::string reason;                     // why it waits, or what its last attempt met
+  };
+  /// How far a list has come; new: nowhere.
+  struct ListPlace {
+    bool at_end = false;
+  };
+  /// The next entries from `place` on, which moves; all, or those of one message.
+  std::vector<Listed> list(ListPlace& place, std::optional<spool::MessageId> id) const;
   std::size_t retry(std::optional<spool::MessageId> id);
 
   /// Begins nothing new; calls `on_idle` when no message is under way any more.

@@ -9,6 +9,7 @@
 
 #include "adieu/protocol/smtp/server_connection.h"
 #include "daemon/closures.h"
+#include "daemon/once_a_second.h"
 #include "daemon/transport.h"
 
 namespace adieu::daemon {
@@ -20,6 +21,7 @@ struct ListenerProfile {
   std::unique_ptr<tls::ChannelFactory> channels;
   Duration duplicate_window{};                      // R12; 0: none
   config::Alarm alarm{};
+  mutable OnceASecond out_of_descriptors;
 };
 
 /// The client of a connection as it stands at the moment of a question.

@@ -9,6 +9,7 @@
 namespace adieu::daemon {
 namespace {
 constexpr int kAcceptsAtOnce = 64;
+constexpr std::size_t kReserves = 2;  // connections to next hops leave one
 }  // namespace
 
 Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
@@ -36,17 +37,30 @@ void Listening::accept() {
   for (int accepts = 0; accepts < kAcceptsAtOnce; ++accepts) {
     auto accepted = uv::accept(socket_);
     if (!accepted) {
-      log_.write(LogLevel::error, LogLine("accept")
-                                      .field("listener", profile_.name)
-                                      .field("error", accepted.error().message)
-                                      .field("hint", "raise LimitNOFILE or lower `limits { connections }`"));
+      tell_out_of_descriptors(accepted.error().message);
       poll_->set(0);
       retry_.set(loop_.now() + uv::kOutOfDescriptors);
       return;
     }
     if (!*accepted) return;
+    if (uv::is_of_reserve((*accepted)->socket, kReserves)) {
+      tell_out_of_descriptors("the rest of the descriptors is held back for the spool, the log and deliveries");
+      // Nothing but TLS may be said on an implicit listener.
+      if (profile_.connection.tls != smtp::ServerTls::implicit) uv::send((*accepted)->socket, smtp::reply::too_many_connections().wire());
+      continue;
+    }
     admit(std::move(**accepted));
   }
+}
+
+void Listening::tell_out_of_descriptors(const std::string& error) {
+  const auto times = profile_.out_of_descriptors.count(loop_.now());
+  if (!times) return;
+  log_.write(LogLevel::error, LogLine("accept")
+                                  .field("listener", profile_.name)
+                                  .field("times", *times)
+                                  .field("error", error)
+                                  .field("hint", "raise the limit on open files (LimitNOFILE) or lower `limits { connections }`"));
 }
 
 void Listening::admit(uv::Accepted accepted) {

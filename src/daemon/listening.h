@@ -30,6 +30,7 @@ class Listening {
  private:
   void accept();
   void admit(uv::Accepted accepted);
+  void tell_out_of_descriptors(const std::string& error);
   void end(std::uint64_t id);
   std::vector<Inbound*> all() const;  // of which each may end while it is worked on
 

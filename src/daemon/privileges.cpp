@@ -50,7 +50,9 @@ Result<> become(const std::string& user) {
   if (::initgroups(user.c_str(), (*entry)->pw_gid) != 0 || ::setgid((*entry)->pw_gid) != 0 || ::setuid((*entry)->pw_uid) != 0) {
     return tl::unexpected<Error>(error_of_errno("become " + user, errno));
   }
-  check((*entry)->pw_uid == 0 || ::setuid(0) != 0, "privileges that were given up stay given up");
+  if ((*entry)->pw_uid != 0 && ::setuid(0) == 0) {
+    return failure(ErrorKind::permission, "become " + user + ": this system gives root back to whoever has given it up; adieu does not run like that");
+  }
   return {};
 }
 

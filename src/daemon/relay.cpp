@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -17,6 +18,7 @@
 namespace adieu::daemon {
 namespace {
 
+constexpr int kTryAgain = 75;  // EX_TEMPFAIL of sysexits(3)
 constexpr std::size_t kClaimAtOnce = 1000;
 constexpr Duration kSaveClosures = std::chrono::minutes(1);
 
@@ -47,6 +49,14 @@ Relay::~Relay() {
 }
 
 Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
+  try {
+    return open_all(std::move(config), log);
+  } catch (const std::system_error& error) {  // no descriptors for a loop, no thread
+    return failure(ErrorKind::unavailable, std::string(error.what()) + "; raise the limits on open files (LimitNOFILE) and threads (TasksMax)");
+  }
+}
+
+Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) {
   std::unique_ptr<Relay> relay(new Relay(std::move(config), log));
   const config::Config& policy = relay->config_;
   raise_descriptor_limit();
@@ -77,6 +87,8 @@ Result<std::unique_ptr<Relay>> Relay::open(config::Config config, Log& log) {
     if (!shard) return tl::unexpected<Error>(shard.error());
     relay->shards_.push_back(std::move(*shard));
   }
+  for (const int number : {SIGTERM, SIGINT}) relay->signals_.emplace_back(relay->loop_, number, [self = relay.get()] { self->shut_down(); });
+  relay->signals_.emplace_back(relay->loop_, SIGHUP, [self = relay.get()] { self->hang_up(); });
   return relay;
 }
 
@@ -99,11 +111,9 @@ Result<> Relay::bind() {
     connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
     connection.close_notify_timeout = listener.closure.close_notify_timeout;
     connection.handshake_timeout = config_.tls.handshake_timeout;
-    for (std::size_t shard = 0; shard < loops_; ++shard) {
-      auto socket = uv::listen_tcp(listener.endpoint);
-      if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
-      bound_.push_back({std::move(*socket), profile.get(), shard});
-    }
+    auto sockets = uv::listen_tcp(listener.endpoint, loops_);
+    if (!sockets) return tl::unexpected<Error>(std::move(sockets.error()));
+    for (std::size_t shard = 0; shard < loops_; ++shard) bound_.push_back({std::move((*sockets)[shard]), profile.get(), shard});
     listeners_.push_back(std::move(profile));
   }
   if (config_.metrics) {
@@ -112,6 +122,11 @@ Result<> Relay::bind() {
     metrics_socket_ = std::move(*metrics);
   }
   if (config_.control_socket.empty()) return {};
+  const std::size_t slash = config_.control_socket.rfind('/');
+  if (slash != std::string::npos && slash != 0) {
+    auto made = make_directory(config_.control_socket.substr(0, slash), config_.user);
+    if (!made) return tl::unexpected<Error>(std::move(made.error()).within("control socket"));
+  }
   auto control = uv::listen_unix(config_.control_socket);
   if (!control) return tl::unexpected<Error>(std::move(control.error()));
   control_socket_ = std::move(*control);
@@ -152,17 +167,18 @@ Result<> Relay::prepare_next_hops() {
   return {};
 }
 
-int Relay::run() {
-  const uv::Signal term(loop_, SIGTERM, [this] { shut_down(); });
-  const uv::Signal interrupt(loop_, SIGINT, [this] { shut_down(); });
-  const uv::Signal hangup(loop_, SIGHUP, [this] {
-    log_.write(LogLevel::warning, LogLine("reload").field("error", "reloading is not supported yet; restart to change the policy"));
-  });
+int Relay::run(std::function<void()> reopen_log) {
+  reopen_log_ = std::move(reopen_log);
   std::signal(SIGPIPE, SIG_IGN);
-  for (const auto& shard : shards_) shard->start();
+  try {
+    for (const auto& shard : shards_) shard->start();
+  } catch (const std::system_error& error) {
+    log_.write(LogLevel::error, LogLine("failed").field("error", error.what()).field("hint", "raise the limit on threads (TasksMax)"));
+    for (const auto& shard : shards_) shard->join();
+    return kTryAgain;
+  }
   if (control_socket_) {
-    control_ = std::make_unique<Control>(loop_, std::move(control_socket_),
-                                         [this](const std::string& request, auto reply) { answer(request, std::move(reply)); });
+    control_ = std::make_unique<Control>(loop_, std::move(control_socket_), [this](const std::string& request) { return answer(request); });
   }
   // R12: after a crash a client may come with a message that is here already, which is known once the spool has been read.
   if (reception_->last_run_ended_in_order) listen();
@@ -196,6 +212,16 @@ void Relay::listen() {
   }
   bound_.clear();
   notify_service_manager("READY=1");
+}
+
+void Relay::hang_up() {
+  LogLine line("reload");
+  if (reopen_log_) {
+    reopen_log_();
+    line.field("log", "opened anew");
+  }
+  line.field("hint", "the policy file is not read again: restart to change the policy");
+  log_.write(reopen_log_ ? LogLevel::info : LogLevel::warning, line);
 }
 
 void Relay::shut_down() {

@@ -1,6 +1,8 @@
 // The relay as a whole: everything a policy names, opened in the right order, run until a signal ends it in good order.
 #pragma once
 
+#include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,20 +24,23 @@ class Relay {
   ~Relay();
 
   /// Starts the shards, takes up what the spool holds, listens and says so, and returns when SIGTERM or SIGINT has been served. The process's exit status.
-  int run();
+  /// `reopen_log`: called at each SIGHUP; none where there is nothing to open anew.
+  int run(std::function<void()> reopen_log = {});
 
  private:
   Relay(config::Config config, Log& log);
 
+  static Result<std::unique_ptr<Relay>> open_all(config::Config config, Log& log);
   Result<> bind();
   Result<> prepare_next_hops();
   void accept(spool::Transaction::Kept kept);
   void take_up(spool::MessageId after);
   void listen();
+  void hang_up();
   void shut_down();
   void stop_when_idle();
-  void answer(const std::string& request, std::function<void(std::string)> reply);
-  void list(std::optional<spool::MessageId> id, std::function<void(std::string)> reply);
+  Control::Answer answer(const std::string& request);
+  Control::Answer list(std::optional<spool::MessageId> id);
   void retry(std::optional<spool::MessageId> id, std::function<void(std::string)> reply);
 
   const config::Config config_;
@@ -62,6 +67,8 @@ class Relay {
   std::size_t loops_ = 1;
 
   uv::Loop loop_;  // the main thread's: signals, control
+  std::list<uv::Signal> signals_;
+  std::function<void()> reopen_log_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Control> control_;
   std::size_t busy_shards_ = 0;

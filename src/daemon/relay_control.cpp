@@ -12,20 +12,30 @@ using nlohmann::json;
 /// Text that may hold octets beyond UTF-8 stays printable.
 std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-json describe(const queue::Listed& listed) {
-  const spool::MessageHead& head = *listed.job.message->head();
+std::string_view name(Delivery::Listed::State state) {
+  switch (state) {
+    case Delivery::Listed::State::waiting: return "waiting";
+    case Delivery::Listed::State::due: return "due";
+    case Delivery::Listed::State::delivering: return "delivering";
+  }
+  return "unknown";
+}
+
+json describe(const Delivery::Listed& listed) {
+  const spool::MessageHead& head = *listed.head;
   json recipients = json::array();
-  for (const std::uint32_t index : listed.job.recipients) recipients.push_back(head.recipients[index].forward_path.text());
+  for (const std::uint32_t index : listed.recipients) recipients.push_back(head.recipients[index].forward_path.text());
   return {{"queue-id", head.id.text()},
           {"arrived", rfc3339(head.arrived)},
           {"size", head.size},
           {"from", head.reverse_path.text()},
           {"recipients", std::move(recipients)},
           {"client", head.client},
-          {"destination", listed.destination.text()},
-          {"attempts", listed.job.attempts},
-          {"next-attempt", rfc3339(listed.next_attempt)},
-          {"reason", listed.reason.empty() ? listed.job.last_reply : listed.reason}};
+          {"destination", listed.destination},
+          {"state", name(listed.state)},
+          {"attempts", listed.attempts},
+          {"next-attempt", listed.state == Delivery::Listed::State::waiting ? json(rfc3339(listed.next_attempt)) : json()},
+          {"reason", listed.reason}};
 }
 
 /// The member's text; empty where it is none, for anything may be asked, and value() throws at what is of another type.
@@ -35,54 +45,60 @@ std::string text_of(const json& object, const char* member) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// Collects what every shard has to say; the last one gives the whole.
+/// Adds up what every shard has to say; the last one gives the sum.
 struct Gathering {
   std::size_t left = 0;
-  std::string lines;
   std::size_t count = 0;
   std::function<void(std::string)> reply;
 };
 
 }  // namespace
 
-void Relay::answer(const std::string& request, std::function<void(std::string)> reply) {
+Control::Answer Relay::answer(const std::string& request) {
   const json asked = json::parse(request, nullptr, false);
   const std::string command = text_of(asked, "command");
   std::optional<spool::MessageId> id;
   if (asked.is_object() && asked.contains("queue-id")) {
     id = spool::MessageId::parse(text_of(asked, "queue-id"));
-    if (!id) {
-      reply(line_of({{"error", "not a queue-id"}}));
-      return;
-    }
+    if (!id) return whole_answer(line_of({{"error", "not a queue-id"}}));
   }
   if (command == "list") {
-    list(id, std::move(reply));
-  } else if (command == "closures") {
-    reply(closures_report(closures_.ledger(), std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())));
-  } else if (command == "retry") {
-    retry(id, std::move(reply));
-  } else {
-    reply(line_of({{"error", "unknown command"}}));
+    return list(id);
   }
+  if (command == "retry") {
+    return [this, id](const std::function<void(Control::Part)>& give) { retry(id, [give](std::string lines) { give({std::move(lines), true}); }); };
+  }
+  if (command == "closures") {
+    return whole_answer(closures_report(closures_.ledger(), std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())));
+  }
+  return whole_answer(line_of({{"error", "unknown command"}}));
 }
 
-void Relay::list(std::optional<spool::MessageId> id, std::function<void(std::string)> reply) {
-  auto gathering = std::make_shared<Gathering>();
-  gathering->left = shards_.size();
-  gathering->reply = std::move(reply);
-  for (const auto& shard : shards_) {
-    shard->executor().post([this, &shard = *shard, id, gathering] {
-      std::string lines;
-      shard.delivery().queue().for_each([&](const queue::Listed& listed) {
-        if (!id || listed.job.message->head()->id == *id) lines += line_of(describe(listed));
-      });
-      loop_.post([gathering, lines = std::move(lines)] {
-        gathering->lines += lines;
-        if (--gathering->left == 0) gathering->reply(std::move(gathering->lines));
+/// One shard after another, a few entries at a time: no loop does more in one turn, and the memory of a part is all that is needed.
+Control::Answer Relay::list(std::optional<spool::MessageId> id) {
+  struct Progress {
+    std::size_t shard = 0;
+    Delivery::ListPlace place;
+  };
+  return [this, id, progress = std::make_shared<Progress>()](const std::function<void(Control::Part)>& give) {
+    if (progress->shard == shards_.size()) {
+      give({{}, true});
+      return;
+    }
+    Shard& shard = *shards_[progress->shard];
+    shard.executor().post([this, &shard, id, progress, give] {
+      std::vector<Delivery::Listed> entries = shard.delivery().list(progress->place, id);
+      loop_.post([progress, give, entries = std::move(entries)] {
+        if (progress->place.at_end) {
+          ++progress->shard;
+          progress->place = {};
+        }
+        std::string lines;
+        for (const Delivery::Listed& entry : entries) lines += line_of(describe(entry));
+        give({std::move(lines), false});
       });
     });
-  }
+  };
 }
 
 void Relay::retry(std::optional<spool::MessageId> id, std::function<void(std::string)> reply) {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <system_error>
 #include <vector>
 
 #include "adieu/protocol/smtp/reply_catalog.h"
@@ -85,7 +86,9 @@ class SinkHandler final : public MailHandler {
 
 }  // namespace
 
-Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& log) {
+namespace {
+
+Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return tl::unexpected<Error>(error_of_errno("make " + directory, errno));
   const std::string name = "sink.adieu.invalid";
   const auto pem = gnutls::make_self_signed(name, kCertificateDays);
@@ -117,6 +120,16 @@ Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& l
   log.write(LogLevel::info, LogLine("listening").field("on", profile.name).field("sink", directory));
   loop.run();
   return {};
+}
+
+}  // namespace
+
+Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& log) {
+  try {
+    return run(endpoint, directory, log);
+  } catch (const std::system_error& error) {
+    return failure(ErrorKind::unavailable, error.what());
+  }
 }
 
 }  // namespace adieu::daemon

@@ -155,7 +155,7 @@ def test_histogram(directory, children):
     hours = [{"from": day[1] + "T05:00:00Z", "alert": 2, "injected": 2}]
     peer = {"peer": "client a.example", "name": "a.example", "role": "client", "lost": 3.0, "sessions": 6.0, "last": now, "first": day[5] + "T00:00:00Z",
             "last-costly": None, "layers": {"fin/rolled-back": 2.0}, "days": own}
-    answer = "".join(json.dumps(line) + "\n" for line in ({"hours": hours, "days": days}, peer)).encode()
+    answer = "".join(json.dumps(line) + "\n" for line in ({"hours": hours, "days": days}, peer)).encode() + b"\n"
 
     def told(*words):
         answering(relay, answer)
@@ -268,7 +268,7 @@ def test_nonsense(directory, children):
     clean(relay)
     for request in (b'{"command":1}', b'{"command":{}}', b'{"command":"list","queue-id":7}', b'[]', b'"list"', b"{", b"", b"\xff\x00"):
         assert "error" in json.loads(ask(relay, request)), request
-    assert len(ask(relay, b'{"command":"closures"}').splitlines()) == 2
+    assert len(ask(relay, b'{"command":"closures"}').rstrip("\n").splitlines()) == 2
     relay.stop()
     answering(relay, b'{"queue-id":"half of')
     done = relay.queue("list")
@@ -276,10 +276,10 @@ def test_nonsense(directory, children):
     answering(relay, b'{"hours":[],"days":[]}\n{"peer":"half of')
     assert "client client.example" in closures(relay), "what the spool at rest says"
     for answer, status in ((b"", 75), (b"5\n", 1), (b'{"hours":[],"days":[]}\nnonsense\n', 1)):
-        answering(relay, answer)
+        answering(relay, answer + b"\n")  # an empty line ends an answer
         done = subprocess.run([ADIEU, "closures", "-c", str(relay.policy)], capture_output=True, text=True, timeout=20)
         assert done.returncode == status and done.stderr.startswith("adieu closures: "), (answer, done)
-    answering(relay, b"5\n")
+    answering(relay, b"5\n\n")
     assert relay.queue("list").returncode == 1
 
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "adieu/base/result.h"
@@ -17,17 +19,45 @@ namespace {
 // What an epoll event of a descriptor other than a Poll's carries.
 constexpr std::uint64_t kWake = ~std::uint64_t{0};
 constexpr std::uint64_t kLibuv = kWake - 1;
+constexpr int kWatchAgain = 100;  // milliseconds
+
+/// libuv ends the process where it finds no descriptors for pipes of its own.
+void need_descriptors() {
+  constexpr int kOfLibuv = 12;
+  std::vector<int> taken;
+  for (int i = 0; i < kOfLibuv; ++i) {
+    const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+    if (descriptor < 0) break;
+    taken.push_back(descriptor);
+  }
+  const int error = errno;
+  for (const int descriptor : taken) ::close(descriptor);
+  if (taken.size() != kOfLibuv) throw std::system_error(error, std::system_category(), "an event loop needs descriptors");
+}
+
+[[noreturn]] void refused(int error, const char* what) { throw std::system_error(error, std::system_category(), what); }
+
 }  // namespace
 
-Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  check(uv_loop_init(&loop_) == 0 && epoll_ >= 0 && wake_ >= 0, "a loop can be made");
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLET;  // its counter is never read: each write is an edge
-  event.data.u64 = kWake;
-  check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0, "a loop can be woken");
-  event.events = EPOLLIN;
-  event.data.u64 = kLibuv;
-  check(::epoll_ctl(epoll_, EPOLL_CTL_ADD, uv_backend_fd(&loop_), &event) == 0, "libuv can be polled");
+Loop::Loop() {
+  need_descriptors();
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int error = epoll_ < 0 || wake_ < 0 ? errno : -uv_loop_init(&loop_);
+  if (error == 0) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;  // its counter is never read: each write is an edge
+    event.data.u64 = kWake;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) error = errno;
+    event.events = EPOLLIN;
+    event.data.u64 = kLibuv;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, uv_backend_fd(&loop_), &event) != 0) error = errno;
+    if (error != 0) uv_loop_close(&loop_);
+  }
+  if (error == 0) return;
+  if (wake_ >= 0) ::close(wake_);
+  if (epoll_ >= 0) ::close(epoll_);
+  refused(error, "make an event loop");
 }
 
 Loop::~Loop() {
@@ -57,7 +87,9 @@ void Loop::leave(std::uint32_t place) {
 
 void Loop::turn(bool waits) {
   std::array<epoll_event, 256> events;  // what is left when it is full is told in the next turn
-  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), waits ? libuv_timeout() : 0);
+  int timeout = waits ? libuv_timeout() : 0;
+  if (!unwatched_.empty() && (timeout < 0 || timeout > kWatchAgain)) timeout = kWatchAgain;
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
   uv_update_time(&loop_);
   bool libuv = false;
   for (int i = 0; i < count; ++i) {
@@ -71,6 +103,10 @@ void Loop::turn(bool waits) {
     }
   }
   if (libuv || libuv_timeout() == 0) uv_run(&loop_, UV_RUN_NOWAIT);
+  for (const std::uint64_t which : std::exchange(unwatched_, {})) {
+    const Place& place = places_[static_cast<std::uint32_t>(which)];
+    if (place.poll != nullptr && place.number == which >> 32) place.poll->watch();
+  }
 }
 
 /// How long it may wait, in milliseconds: 0 where a turn of its own is due, -1 for ever. Without a handle libuv would say 0.
@@ -156,23 +192,39 @@ Poll::~Poll() {
 
 void Poll::set(int events) {
   if (events == events_) return;
-  epoll_event wanted{};
-  wanted.events = ((events & UV_READABLE) != 0 ? EPOLLIN : 0U) | ((events & UV_WRITABLE) != 0 ? EPOLLOUT : 0U);
-  wanted.data.u64 = std::uint64_t{loop_.places_[place_].number} << 32 | place_;
-  const int change = events == 0 ? EPOLL_CTL_DEL : events_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  check(::epoll_ctl(loop_.epoll_, change, descriptor_, &wanted) == 0, "a descriptor can be polled");
   events_ = events;
+  if (events != 0) {
+    watch();
+  } else if (std::exchange(watched_, false)) {
+    epoll_event none{};
+    check(::epoll_ctl(loop_.epoll_, EPOLL_CTL_DEL, descriptor_, &none) == 0, "a descriptor that is polled can be let go");
+  }
+}
+
+void Poll::watch() {
+  if (events_ == 0) return;
+  epoll_event wanted{};
+  wanted.events = ((events_ & UV_READABLE) != 0 ? EPOLLIN : 0U) | ((events_ & UV_WRITABLE) != 0 ? EPOLLOUT : 0U);
+  wanted.data.u64 = std::uint64_t{loop_.places_[place_].number} << 32 | place_;
+  if (::epoll_ctl(loop_.epoll_, watched_ ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor_, &wanted) == 0) {
+    watched_ = true;
+    return;
+  }
+  // The kernel is out of memory, or of what the user may watch (epoll(7), max_user_watches): it is asked again shortly.
+  check(!watched_ && (errno == ENOSPC || errno == ENOMEM), "a descriptor can be polled");
+  loop_.unwatched_.push_back(wanted.data.u64);
 }
 
 Signal::Signal(Loop& loop, int number, std::function<void()> callback) : callback_(std::move(callback)) {
-  uv_signal_init(loop.get(), handle_.get());
+  if (const int error = uv_signal_init(loop.get(), handle_.get()); error != 0) refused(-error, "wait for signals");
   handle_->data = this;
-  uv_signal_start(
+  const int error = uv_signal_start(
       handle_.get(),
       [](uv_signal_t* handle, int) noexcept {
         if (handle->data != nullptr) static_cast<Signal*>(handle->data)->callback_();
       },
       number);
+  if (error != 0) refused(-error, "wait for a signal");
 }
 
 }  // namespace adieu::uv

@@ -44,6 +44,7 @@ class Poll;
 
 class Loop final : public Executor {
  public:
+  /// Throws std::system_error where the machine has no descriptors or memory for it: loops are made when the program starts.
   Loop();
   /// Closes what is left and runs the loop until libuv has let go of it; tasks not run yet are destroyed.
   ~Loop() override;
@@ -77,11 +78,12 @@ class Loop final : public Executor {
   int libuv_timeout() const;
 
   uv_loop_t loop_{};
-  const int epoll_;  // of libuv's descriptor, wake_ and all Polls
-  const int wake_;   // an eventfd
+  int epoll_ = -1;  // of libuv's descriptor, wake_ and all Polls
+  int wake_ = -1;   // an eventfd
   bool stopping_ = false;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;
+  std::vector<std::uint64_t> unwatched_;  // places and numbers of Polls that the kernel did not take, for the time being
   std::mutex mutex_;
   std::vector<Task> tasks_;   // guarded by mutex_
   std::vector<Task> running_;
@@ -118,17 +120,20 @@ class Poll {
 
  private:
   friend class Loop;
+  void watch();
 
   Loop& loop_;
   const int descriptor_;
   const std::function<void(int)> callback_;
   const std::uint32_t place_;
   int events_ = 0;
+  bool watched_ = false;
 };
 
 /// Calls back at each delivery of a signal to the process.
 class Signal {
  public:
+  /// Throws std::system_error where the machine has no descriptors for it.
   Signal(Loop& loop, int number, std::function<void()> callback);
 
  private:

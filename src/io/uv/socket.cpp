@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -80,24 +81,68 @@ Descriptor::~Descriptor() {
   if (value_ >= 0) ::close(value_);
 }
 
-Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+namespace {
+
+tl::unexpected<Error> failed_to_listen(const Endpoint& endpoint) {
+  const int error = errno;
+  Error told = error_of_errno("listen on " + endpoint.text(), error);
+  if (error == EADDRINUSE) {
+    told.message += ": the port is taken, by another program (`ss -ltnp sport = :" + std::to_string(endpoint.port) +
+                    "` names it) or by another `listen` or `metrics` of this policy file; stop that one, or choose another port";
+  } else if (error == EACCES) {
+    told.message += ": ports below 1024 are for root, or need CAP_NET_BIND_SERVICE";
+  } else if (error == EADDRNOTAVAIL) {
+    told.message += ": no interface of this machine has this address";
+  }
+  return tl::unexpected<Error>(std::move(told));
+}
+
+Result<Descriptor> bind_tcp(const Endpoint& endpoint, bool shares) {
   SocketAddress address = to_system(endpoint);
-  const std::string what = "listen on " + endpoint.text();
   Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket) return failed(what);
+  if (!socket) return failed_to_listen(endpoint);
   turn_on(socket.get(), SOL_SOCKET, SO_REUSEADDR);
-  turn_on(socket.get(), SOL_SOCKET, SO_REUSEPORT);
+  if (shares) turn_on(socket.get(), SOL_SOCKET, SO_REUSEPORT);
   turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);  // what it accepts inherits that (tcp(7))
-  if (::bind(socket.get(), address.get(), address.length) != 0) return failed(what);
-  if (::listen(socket.get(), SOMAXCONN) != 0) return failed(what);
+  if (::bind(socket.get(), address.get(), address.length) != 0) return failed_to_listen(endpoint);
   return socket;
+}
+
+}  // namespace
+
+Result<std::vector<Descriptor>> listen_tcp(const Endpoint& endpoint, std::size_t loops) {
+  std::vector<Descriptor> sockets;
+  Endpoint bound = endpoint;
+  while (sockets.size() < loops) {
+    // The first one is bound as one that shares with nobody, so that a port which another process shares is an error; it shares from then on.
+    auto socket = bind_tcp(bound, !sockets.empty());
+    if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
+    if (loops > 1) turn_on(socket->get(), SOL_SOCKET, SO_REUSEPORT);
+    if (::listen(socket->get(), SOMAXCONN) != 0) return failed_to_listen(bound);
+    if (sockets.empty()) {
+      const auto local = local_endpoint(*socket);
+      if (!local) return tl::unexpected<Error>(local.error());
+      bound.port = local->port;
+    }
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+  auto sockets = listen_tcp(endpoint, 1);
+  if (!sockets) return tl::unexpected<Error>(std::move(sockets.error()));
+  return std::move(sockets->front());
 }
 
 Result<Descriptor> listen_unix(const std::string& path) {
   const auto address = unix_address(path);
   if (!address) return tl::unexpected<Error>(address.error());
   const std::string what = "control socket " + path;
-  if (connect_unix(path)) return failure(ErrorKind::refused, what + ": another relay answers there");
+  // Somebody who is too busy to accept is there, too.
+  if (const auto other = connect_unix(path, std::chrono::seconds(1)); other || other.error().kind == ErrorKind::timeout) {
+    return failure(ErrorKind::refused, what + ": another relay answers there; give this one a `control-socket` of its own");
+  }
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return failed(what);
   struct stat status {};
@@ -110,15 +155,29 @@ Result<Descriptor> listen_unix(const std::string& path) {
   return socket;
 }
 
-Result<Descriptor> connect_unix(const std::string& path) {
+Result<Descriptor> connect_unix(const std::string& path, Duration patience) {
   const auto address = unix_address(path);
   if (!address) return tl::unexpected<Error>(address.error());
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return failed("control socket");
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
+  const timeval time{seconds.count(), std::chrono::microseconds(patience - seconds).count()};
+  setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+  setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(sockaddr_un)) != 0) {
+    if (errno == EAGAIN) return failure(ErrorKind::timeout, "control socket " + path + ": whoever listens there does not accept");
     return failed("control socket " + path);
   }
   return socket;
+}
+
+bool is_of_reserve(const Descriptor& socket, std::size_t times) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  const auto all = static_cast<std::size_t>(limit.rlim_cur);
+  const std::size_t held_back = times * std::clamp<std::size_t>(all / 8, 16, 64);
+  // The kernel gives the lowest number that is free.
+  return static_cast<std::size_t>(socket.get()) + held_back >= all;
 }
 
 Result<Endpoint> local_endpoint(const Descriptor& socket) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "adieu/base/bytes.h"
 #include "adieu/base/clock.h"
@@ -34,13 +35,14 @@ class Descriptor {
   int value_ = -1;
 };
 
-/// Listens with SO_REUSEPORT, so that each loop has a socket of its own and the kernel spreads the connections; an IPv6 wildcard takes
-/// IPv4 too. Port 0: any.
+/// Sockets that listen on one port, one for each of `loops`, and the kernel spreads the connections (SO_REUSEPORT); an IPv6 wildcard takes IPv4 too.
+/// Port 0: any. The port is shared with nobody else: one that another socket has, of this process or another, is an error (unavailable).
+Result<std::vector<Descriptor>> listen_tcp(const Endpoint& endpoint, std::size_t loops);
 Result<Descriptor> listen_tcp(const Endpoint& endpoint);
 /// A Unix-domain socket at `path`, mode 0600; one that is left over there and answers to nobody is replaced.
 Result<Descriptor> listen_unix(const std::string& path);
-/// Blocking; for the command line.
-Result<Descriptor> connect_unix(const std::string& path);
+/// Blocking, for the command line: no call on it, nor this one, waits for longer than `patience`.
+Result<Descriptor> connect_unix(const std::string& path, Duration patience);
 Result<Endpoint> local_endpoint(const Descriptor& socket);
 
 struct Accepted {
@@ -55,6 +57,10 @@ constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 /// Begins to connect; writable when it is decided, then ask `connect_error`.
 Result<Descriptor> connect_tcp(const Endpoint& endpoint);
 std::optional<Error> connect_error(const Descriptor& socket);
+
+/// Descriptors are held back from connections for what all of them need: the files of the spool and of the log, the control socket, questions to name
+/// servers. True: this one is of those, and so the connection is one too many. `times`: how often the reserve is to be left.
+bool is_of_reserve(const Descriptor& socket, std::size_t times);
 
 enum class Transfer : std::uint8_t { done, again, eof, reset };
 struct Transferred {

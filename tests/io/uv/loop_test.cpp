@@ -1,10 +1,29 @@
 #include "io/uv/loop.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 
+#include <atomic>
+#include <cerrno>
+#include <system_error>
 #include <thread>
 
 #include "io/uv/socket.h"
+
+/// How often epoll_ctl says that the user watches too many descriptors already.
+static std::atomic<int> epoll_additions_refused = 0;
+
+extern "C" int epoll_ctl(int epoll, int change, int descriptor, epoll_event* event) {
+  if (change == EPOLL_CTL_ADD && epoll_additions_refused > 0) {
+    --epoll_additions_refused;
+    errno = ENOSPC;
+    return -1;
+  }
+  static const auto real = reinterpret_cast<decltype(&epoll_ctl)>(::dlsym(RTLD_NEXT, "epoll_ctl"));
+  return real(epoll, change, descriptor, event);
+}
 
 namespace adieu::uv {
 namespace {
@@ -177,6 +196,115 @@ TEST(Socket, a_unix_socket_left_over_is_replaced_and_one_in_use_is_not) {
   ASSERT_FALSE(third);
   EXPECT_EQ(third.error().kind, ErrorKind::refused);
   unlink(path.c_str());
+}
+
+const Endpoint kAnyPort{*IpAddress::parse("127.0.0.1"), 0};
+
+TEST(Socket, a_port_is_shared_among_our_own_loops_and_with_nobody_else) {
+  auto ours = listen_tcp(kAnyPort, 3);
+  ASSERT_TRUE(ours) << ours.error().message;
+  ASSERT_EQ(ours->size(), 3u);
+  const Endpoint port = *local_endpoint(ours->front());
+  for (const Descriptor& socket : *ours) EXPECT_EQ(*local_endpoint(socket), port);
+  for (const std::size_t loops : {1, 2}) {  // another relay: with one loop, such as a metrics port, and with several
+    const auto other = listen_tcp(port, loops);
+    ASSERT_FALSE(other) << loops;
+    EXPECT_EQ(other.error().kind, ErrorKind::unavailable);
+    EXPECT_NE(other.error().message.find("listen on " + port.text()), std::string::npos) << other.error().message;
+    EXPECT_NE(other.error().message.find("choose another port"), std::string::npos) << other.error().message;
+  }
+}
+
+TEST(Socket, each_loop_gets_its_connections_from_a_shared_port) {
+  auto listeners = listen_tcp(kAnyPort, 2);
+  ASSERT_TRUE(listeners);
+  std::array<int, 2> got{};
+  std::vector<Descriptor> clients;
+  for (int i = 0; i < 64; ++i) {
+    auto client = connect_tcp(*local_endpoint(listeners->front()));
+    ASSERT_TRUE(client);
+    clients.push_back(std::move(*client));
+    for (int waiting = 0, found = 0; found == 0 && waiting < 5000; ++waiting) {
+      for (std::size_t which = 0; which < 2; ++which) {
+        auto accepted = accept((*listeners)[which]);
+        ASSERT_TRUE(accepted);
+        if (*accepted) found = ++got[which];
+      }
+      if (found == 0) std::this_thread::sleep_for(1ms);
+    }
+  }
+  EXPECT_EQ(got[0] + got[1], 64);
+  EXPECT_GT(got[0], 0);
+  EXPECT_GT(got[1], 0);
+}
+
+TEST(Socket, a_unix_socket_whose_owner_is_too_busy_to_accept_is_in_use_and_is_given_up_in_time) {
+  const std::string path = testing::TempDir() + "adieu-busy-test-" + std::to_string(getpid());
+  auto busy = listen_unix(path);
+  ASSERT_TRUE(busy) << busy.error().message;
+  std::vector<Descriptor> waiting;
+  for (;;) {  // until its backlog is full
+    auto one = connect_unix(path, 10ms);
+    if (!one) {
+      EXPECT_EQ(one.error().kind, ErrorKind::timeout);
+      break;
+    }
+    waiting.push_back(std::move(*one));
+  }
+  EXPECT_FALSE(listen_unix(path));
+  unlink(path.c_str());
+}
+
+/// No descriptors are left while it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none{0, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Loop, that_finds_no_descriptors_is_an_error_and_not_the_end_of_the_process) {
+  const NoDescriptors none;
+  EXPECT_THROW(Loop(), std::system_error);
+}
+
+TEST(Socket, the_last_descriptors_are_held_back) {
+  auto socket = listen_tcp(kAnyPort);
+  ASSERT_TRUE(socket);
+  EXPECT_FALSE(is_of_reserve(*socket, 2));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{static_cast<rlim_t>(socket->get()) + 20, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_FALSE(is_of_reserve(*socket, 1));
+  EXPECT_TRUE(is_of_reserve(*socket, 2));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST(Poll, that_the_kernel_has_no_room_for_is_asked_for_again) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  ASSERT_EQ(::write(pipe[1], "x", 1), 1);
+  Loop loop;
+  int told = 0;
+  Poll poll(loop, pipe[0], [&](int) {
+    ++told;
+    poll.set(0);
+    loop.stop();
+  });
+  epoll_additions_refused = 3;
+  poll.set(UV_READABLE);
+  loop.run();
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(epoll_additions_refused, 0);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 }  // namespace
