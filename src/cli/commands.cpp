@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 
 namespace adieu::cli {
@@ -16,7 +20,19 @@ config::Loaded load_and_tell(const std::string& path) {
   return loaded;
 }
 
-int run(int argc, char** argv) {
+namespace {
+
+/// What the command printed is on its way: a reader that has gone or a full disk is a failure.
+int finish(const std::string& command, int status) {
+  std::cout.flush();
+  if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  std::cerr << "adieu " << command << ": the output could not be written: " << std::strerror(errno) << '\n';
+  return kFailed;
+}
+
+}  // namespace
+
+int run(int argc, char** argv, void (*hangup)(int)) {
   CLI::App app("adieu: an SMTP relay that does not trust a TLS session that ends without a goodbye", "adieu");
   app.set_version_flag("--version", "adieu " ADIEU_VERSION);
   app.require_subcommand(1);
@@ -71,22 +87,25 @@ int run(int argc, char** argv) {
   probe_app->add_option("--from", probe_command.from, "their reverse-path (the null one)")->option_text("ADDRESS");
   probe_app->add_flag("--json", probe_command.json, "one JSON object a line");
 
+  for (CLI::App* command : {list_command, show_command, retry_command}) command->fallthrough();  // -c may stand behind the verb
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int status = app.exit(error);
-    return status == 0 ? kOk : kUsage;
+    return finish("", status == 0 ? kOk : kUsage);
   }
   if (serve_command->parsed()) return serve(policy_file, accept_loss);
-  if (check_command->parsed()) return check(policy_file);
-  if (settings_command->parsed()) return settings(json);
+  std::signal(SIGHUP, hangup);
+  if (check_command->parsed()) return finish("check", check(policy_file));
+  if (settings_command->parsed()) return finish("settings", settings(json));
   if (sink_app->parsed()) return sink(sink_command);
-  if (closures_app->parsed()) return closures(policy_file, closures_command);
-  if (probe_app->parsed()) return probe(probe_command);
+  if (closures_app->parsed()) return finish("closures", closures(policy_file, closures_command));
+  if (probe_app->parsed()) return finish("probe", probe(probe_command));
   for (CLI::App* command : {list_command, show_command, retry_command}) {
     if (command->parsed()) queue_command.verb = command->get_name();
   }
-  return queue(policy_file, queue_command);
+  return finish("queue", queue(policy_file, queue_command));
 }
 
 }  // namespace adieu::cli

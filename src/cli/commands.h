@@ -15,7 +15,8 @@ inline constexpr int kUsage = 64;
 inline constexpr int kTemporary = 75;
 inline constexpr int kConfiguration = 78;
 
-int run(int argc, char** argv);
+/// `hangup`: what SIGHUP did before the program ignored it; every command but `serve` gives it back.
+int run(int argc, char** argv, void (*hangup)(int));
 
 /// "./adieu.conf" where there is one, else "/etc/adieu/adieu.conf".
 std::string default_policy_file();

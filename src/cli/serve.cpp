@@ -1,4 +1,5 @@
 // `adieu serve`, `adieu check`, `adieu settings`, `adieu sink`. See commands.h.
+#include <functional>
 #include <iostream>
 
 #include "adieu/relay/config/settings.h"
@@ -31,7 +32,7 @@ int tell(Log& log, const Error& error) {
   return status_of(error);
 }
 
-/// Counts warnings instead of logging them: `check` prints what a log would say.
+/// What a log would say, on standard error.
 class PrintingLog final : public Log {
  public:
   bool enabled(LogLevel) const override { return true; }
@@ -44,15 +45,26 @@ int serve(const std::string& policy_file, bool accept_loss) {
   config::Loaded loaded = load_and_tell(policy_file);
   if (!loaded.config) return kConfiguration;
   loaded.config->spool.accept_loss = accept_loss;
-  const auto log = daemon::make_stderr_log(loaded.config->log_level);
-  auto relay = daemon::Relay::open(std::move(*loaded.config), *log);
-  if (!relay) return tell(*log, relay.error());
-  return (*relay)->run();
+  const bool to_file = !loaded.config->log_file.empty();
+  const bool elsewhere = to_file || loaded.config->log_to != config::LogTo::standard_error;
+  auto opened = daemon::make_log(*loaded.config);
+  if (!opened) {
+    std::cerr << "adieu serve: " << opened.error().message << '\n';
+    return status_of(opened.error());
+  }
+  daemon::Logger& log = **opened;
+  auto relay = daemon::Relay::open(std::move(*loaded.config), log);
+  if (!relay) {
+    // Whoever starts it by hand, and the journal of a service, should have the reason too where the log goes elsewhere.
+    if (elsewhere) std::cerr << "adieu serve: " << relay.error().message << '\n';
+    return tell(log, relay.error());
+  }
+  return (*relay)->run(to_file ? [&log] { log.reopen(); } : std::function<void()>());
 }
 
 int check(const std::string& policy_file) {
   const config::Loaded loaded = load_and_tell(policy_file);
-  if (!loaded.config) return kFailed;
+  if (!loaded.config) return kConfiguration;
   PrintingLog log;
   bool well = true;
   const auto complain = [&](const config::Position& position, const Error& error) {
@@ -68,7 +80,7 @@ int check(const std::string& policy_file) {
     if (!channels) complain(next_hop.position, channels.error());
   }
   if (well) std::cout << policy_file << ": ok\n";
-  return well ? kOk : kFailed;
+  return well ? kOk : kConfiguration;
 }
 
 int settings(bool json) {
@@ -84,7 +96,9 @@ int sink(const SinkCommand& command) {
   }
   const auto log = daemon::make_stderr_log(LogLevel::debug);
   const auto done = daemon::run_sink(*endpoint, command.directory, *log);
-  return done ? kOk : tell(*log, done.error());
+  if (done) return kOk;
+  // There is no policy file that could be wrong.
+  return tell(*log, done.error()) == kTemporary ? kTemporary : kFailed;
 }
 
 }  // namespace adieu::cli

@@ -72,7 +72,9 @@ class Relay:
     """adieu serve with a policy of the test's; `more` is added to it, `first` stands before its rule."""
 
     def __init__(self, directory, next_hop, more="", listen="tls optional", closure="", first="", large="64KiB", spool="",
-                 retry="after 1s 1s 2s; then-every 2s; give-up 1h"):
+                 retry="after 1s 1s 2s; then-every 2s; give-up 1h", **options):
+        """`options`: of subprocess.Popen."""
+        self.options = options
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         certificate(self.directory)
@@ -96,7 +98,7 @@ retry {{ {retry} }}
         self.start()
 
     def start(self):
-        self.child = Child(self.directory, "relay", [ADIEU, "serve", "-c", str(self.policy)])
+        self.child = Child(self.directory, "relay", [ADIEU, "serve", "-c", str(self.policy)], **self.options)
         wait_until("the relay", lambda: "event=listening" in self.child.log_of_this_run() or self._fail())
 
     def _fail(self):

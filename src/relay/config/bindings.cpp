@@ -47,6 +47,9 @@ constexpr std::array kBindings = {
             [](T& t, const V& v) {
               t.config->log_level = chosen<LogLevel>(v, std::array<std::string_view, 4>{"debug", "info", "warning", "error"});
             }},
+    Binding{"log", "to",
+            [](T& t, const V& v) { t.config->log_to = chosen<LogTo>(v, std::array<std::string_view, 3>{"stderr", "syslog", "journal"}); }},
+    Binding{"log", "file", [](T& t, const V& v) { t.config->log_file = resolve(t, v.text); }},
     Binding{"spool", "sync", [](T& t, const V& v) { t.config->spool.sync = v.yes; }},
     Binding{"spool", "cache", [](T& t, const V& v) { t.config->spool.cache = v.number; }},
     Binding{"spool", "large-message", [](T& t, const V& v) { t.config->spool.large = v.number; }},

@@ -15,7 +15,7 @@ constexpr std::array kSettings = {
     Setting{"", "hostname", word, "", "hostname NAME", "the relay's own name: in its greeting, its EHLO, its trace fields and its notifications", true, true},
     Setting{"", "user", word, "", "user NAME", "the user to become once the ports are bound; none: stay"},
     Setting{"", "loops", number, "", "loops NUMBER", "event loops, each a thread; none: one a core"},
-    Setting{"", "control-socket", path, "/run/adieu.sock", "control-socket PATH", "where `adieu queue` finds the running relay"},
+    Setting{"", "control-socket", path, "/run/adieu/control", "control-socket PATH", "where `adieu queue` finds the running relay"},
     Setting{"", "resolver", endpoints, "system", "resolver system | ADDRESS:PORT …", "the name servers to ask"},
     Setting{"", "bare-newlines", choice, "reject", "reject | normalize", "what is done about a CR or LF that stands alone in mail data, and about a NUL"},
     Setting{"", "lenient-commands", boolean, "yes", "yes | no", "take commands as some devices write them, where it is clear what they mean"},
@@ -37,6 +37,8 @@ constexpr std::array kSettings = {
     Setting{"", "include", statement, "", "include \"GLOB\"", "reads other files in its place", true, false, true},
 
     Setting{"log", "level", choice, "info", "debug | info | warning | error", "the least severe lines to write"},
+    Setting{"log", "to", choice, "stderr", "stderr | syslog | journal", "where lines go when no `file` is given"},
+    Setting{"log", "file", path, "", "", "a file that lines are appended to; SIGHUP opens it anew"},
 
     Setting{"spool", "sync", boolean, "yes", "", "sync before each 250; `no` is for trying things out: a crash of the machine may lose mail"},
     Setting{"spool", "cache", size, "64MiB", "", "memory for reading stored mail"},

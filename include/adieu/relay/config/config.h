@@ -144,6 +144,9 @@ struct Limits {
   std::uint64_t transaction_memory{};           // octets of mail data not yet in the spool, all sessions
 };
 
+/// Where the log goes when no file is given.
+enum class LogTo : std::uint8_t { standard_error, syslog, journal };
+
 struct Config {
   std::string hostname;
   std::string user;                     // to become after the ports are bound; empty: stay
@@ -152,6 +155,8 @@ struct Config {
   std::vector<Endpoint> resolver;       // empty: the system's
   std::optional<Endpoint> metrics;      // where they are told, in plain HTTP
   LogLevel log_level{};
+  LogTo log_to{};
+  std::string log_file;                 // path; empty: `log_to`
   smtp::BareNewlines bare_newlines{};
   bool lenient_commands{};
   Duration shutdown_timeout{};
