@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adieu/base/result.h"
+#include "adieu/protocol/mail/message_id.h"
 #include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
@@ -46,7 +47,11 @@ class SpooledTransaction final : public smtp::Transaction {
     shared_.accept(std::move(kept));
   }
   void unconfirmed() noexcept override {
-    if (window_ != Duration(0)) shared_.note_unconfirmed(again_ ? *again_ : acknowledged_);
+    if (again_) {
+      shared_.note_unconfirmed(*again_);
+    } else if (!acknowledged_.fingerprint.empty()) {
+      shared_.note_unconfirmed(acknowledged_);
+    }
   }
 
   bool take_memory(std::size_t octets) {
@@ -71,14 +76,17 @@ class SpooledTransaction final : public smtp::Transaction {
     return hash_->finish();
   }
   void hash(Octets mail_data) {
-    if (hash_) hash_->update(mail_data);
+    if (!hash_) return;
+    hash_->update(mail_data);
+    message_id_.feed(mail_data);
   }
   void look_at(Octets mail_data) { eight_bit_ = eight_bit_ || mail::has_eight_bit(mail_data); }
   /// What the octets are: a client may have said something else, or nothing.
   mail::BodyType body() const { return eight_bit_ ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit; }
   /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
   void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
-  bool keeps_window() const { return window_ != Duration(0); }
+  /// Else the message is one of its own whatever came before, and its fingerprint is asked for by nobody (R12).
+  bool can_be_a_duplicate() const { return window_ != Duration(0) && message_id_.found(); }
 
   spool::Transaction& stored() { return *stored_; }
   spool::MessageHead head;
@@ -89,6 +97,7 @@ class SpooledTransaction final : public smtp::Transaction {
   std::uint64_t memory_ = 0;
   Duration window_;
   std::optional<gnutls::KeyedHash> hash_;
+  mail::MessageIdFinder message_id_;
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;
   bool said_again_ = false;
@@ -181,7 +190,7 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   SpooledTransaction& transaction = spooled(question.transaction);
   spool::MessageHead& head = transaction.head;
   head.arrived = wall_now();
-  if (transaction.keeps_window()) {
+  if (transaction.can_be_a_duplicate()) {
     head.fingerprint = transaction.fingerprint(client.endpoint.address);
     if (auto before = shared_.duplicates.take(head.fingerprint, head.arrived)) {
       shared_.log.write(LogLevel::info, LogLine("duplicate").field("queue-id", before->id.text()).field("client", client_text(client)));

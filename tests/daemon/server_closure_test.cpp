@@ -158,7 +158,7 @@ TEST_P(Closure, R2_a_commit_under_way_when_they_close) {
     server.commit();
     EXPECT_NE(client.read().find("queued"), std::string::npos);
     EXPECT_EQ(server.ledger.committed.size(), 1u);
-    EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
+    EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed) << "they closed before the reply went out";
   } else {
     // TLS 1.2 discards pending writes: the transaction is rolled back.
     EXPECT_EQ(server.ledger.open, 0);
@@ -357,6 +357,61 @@ TEST_P(Closure, R11_a_quit_that_came_before_the_250_was_said_confirms_nothing) {
   server.receive_eof();
   ASSERT_EQ(server.ledger.committed.size(), 1u);
   EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+  EXPECT_EQ(server.ledger.unconfirmed, 1);
+}
+
+TEST_P(Closure, R11_a_close_notify_that_was_read_before_the_250_was_handed_over_confirms_nothing) {
+  if (!tls13()) return;  // TLS 1.2 drops the reply: R2_a_commit_under_way_when_they_close
+  server.holds_commit = true;
+  secure();
+  client.put(kMessage);
+  client.close();
+  server.commit();
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::mutual);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+  EXPECT_EQ(server.ledger.committed.size(), 1u);
+  EXPECT_EQ(server.ledger.unconfirmed, 1);
+}
+
+TEST_P(Closure, R11_a_close_notify_behind_the_250_confirms_it) {
+  secure();
+  client.say(kMessage);
+  client.close();
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::none);
+  EXPECT_EQ(server.ledger.unconfirmed, 0);
+}
+
+TEST_P(Closure, R11_octets_that_wait_in_our_memory_when_the_250_is_handed_over_confirm_nothing) {
+  server.holds_commit = true;
+  secure();
+  std::string pipelined(kMessage);
+  for (int i = 0; i < 40'000; ++i) pipelined += "NOOP\r\n";  // more than the session takes while the commit is under way
+  client.say(pipelined);
+  server.commit();
+  server.receive_eof();
+  EXPECT_EQ(server.ledger.unconfirmed, 1);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+}
+
+TEST_P(Closure, R11_what_is_said_behind_an_answered_quit_confirms_what_stood_before_it) {
+  server.holds_commit = true;
+  secure();
+  client.say(std::string(kMessage) + "QUIT\r\n");
+  server.commit();
+  client.say("NOOP\r\n");  // read and discarded (R7), but a word of the client
+  server.receive_eof();
+  EXPECT_EQ(server.ledger.unconfirmed, 0);
+  EXPECT_EQ(server.secure_ends().at(0).effect, Effect::after_quit);
+}
+
+TEST_P(Closure, R11_of_two_messages_only_that_is_marked_whose_250_was_handed_over_behind_the_last_word) {
+  secure();
+  client.say(kMessage);
+  client.say(kMessage);
+  server.receive_eof();
+  ASSERT_EQ(server.ledger.committed.size(), 2u);
   EXPECT_EQ(server.ledger.unconfirmed, 1);
 }
 

@@ -7,7 +7,7 @@ import time
 
 from adieu_test_peers import Relay, Sink, client_context, run, wait_until
 
-BODY = b"Subject: once\r\n\r\nThis is to arrive once.\r\n"
+BODY = b"Subject: once\r\nMessage-ID: <once@client.example>\r\n\r\nThis is to arrive once.\r\n"
 
 
 def speak(relay, body=BODY, to="b@example.net", sender="a@example.org", vanish=True, address="127.0.0.1", tls=None):
@@ -163,9 +163,71 @@ def test_nothing_else(directory, children):
     first = vanish(relay)
     assert len({first, speak(relay, sender="c@example.org", vanish=False), speak(relay, to="c@example.net", vanish=False), speak(relay, body=BODY + b"\r\n", vanish=False)}) == 4
     settled(relay, sink, 4)
-    confirmed = speak(relay, body=b"confirmed\r\n", vanish=False)
-    assert speak(relay, body=b"confirmed\r\n", vanish=False) != confirmed
+    body = b"Message-ID: <confirmed@client.example>\r\n\r\nconfirmed\r\n"
+    confirmed = speak(relay, body=body, vanish=False)
+    assert speak(relay, body=body, vanish=False) != confirmed
     settled(relay, sink, 6)
+
+
+def pipe(relay, body):
+    """A whole session in one write, as a shell pipes it into the port. Returns the queue-id."""
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as client, client.makefile("rb") as stream:
+        client.sendall(b"HELO device\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + body + b".\r\nQUIT\r\n")
+        return re.search(rb"queued as (\w+)", stream.read()).group(1).decode()
+
+
+def test_without_message_id(directory, children):
+    """R12: a device that pipes the same few lines at each alarm, without Message-ID, sends as many messages as it gets 250s, a crash in between or not"""
+    relay, sink = everything(directory, children)
+    for body in (b"Subject: alarm\r\n\r\ntank 3\r\n", b"tank 3\r\n", b"Subject: alarm\r\n\r\nMessage-ID: <in@the.body>\r\n", b"Message-ID:\r\n\r\ntank 3\r\n"):
+        assert len({pipe(relay, body) for _ in range(4)}) == 4, body
+    settled(relay, sink, 16)
+    sink.child.stop()  # so that they are still there at the kill
+    before = pipe(relay, b"tank 4\r\n")
+    relay.kill()
+    relay.start()
+    assert pipe(relay, b"tank 4\r\n") != before
+    again = Sink(directory, f"127.0.0.1:{sink.port}", "again")
+    children.append(again.child)
+    relay.queue("retry")
+    settled(relay, again, 2)
+
+
+def test_close_notify_before_250(directory, children):
+    """R11: a client of TLS 1.3 that ends its half before it has read anything may not have seen its 250: the same message again gets it"""
+    relay, sink = everything(directory, children)
+    ids = set()
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as plain:
+            stream = plain.makefile("rb")
+            assert stream.readline().startswith(b"220")
+            plain.sendall(b"EHLO client.example\r\n")
+            while stream.readline()[3:4] == b"-":
+                pass
+            plain.sendall(b"STARTTLS\r\n")
+            assert stream.readline().startswith(b"220")
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            client = client_context(ssl.TLSVersion.TLSv1_3).wrap_bio(incoming, outgoing, server_hostname="relay.example.org")
+            while True:
+                try:
+                    client.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    incoming.write(plain.recv(65_536))
+            client.write(b"EHLO c\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + BODY + b".\r\n")
+            try:
+                client.unwrap()
+            except ssl.SSLWantReadError:
+                pass
+            seen = relay.log().count("event=closure")
+            plain.sendall(outgoing.read())  # the message and close_notify in one write
+            wait_until("the record", lambda: relay.log().count("event=closure") > seen)
+        ids |= set(re.findall(r"event=(?:queued|duplicate) queue-id=(\w+)", relay.log()))
+        assert "ending=mutual effect=ack-unconfirmed " in relay.closures()[-1], relay.closures()
+    assert len(ids) == 1, ids
+    assert relay.log().count("event=duplicate") == 1
+    settled(relay, sink, 1)
 
 
 def test_another_address(directory, children):
@@ -255,5 +317,5 @@ def test_reset_before_250(directory, children):
     settled(relay, sink, 1)
 
 
-run([test_once, test_lost_again, test_nothing_else, test_another_address, test_tls, test_window, test_restart, test_crash,
+run([test_once, test_lost_again, test_nothing_else, test_without_message_id, test_close_notify_before_250, test_another_address, test_tls, test_window, test_restart, test_crash,
      test_crash_before_250, test_reset_before_250])

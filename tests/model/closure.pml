@@ -14,7 +14,7 @@
  * command, one reply or one record: MAIL is all up to the first octets of mail data, LAST the last of them. Octets within an item
  * and partial writes are the business of tests/daemon/server_cut_test.cpp. Replies on which nobody acts are left out. The last
  * look into the transport and the write of S behind it are one step: what the network does in between cannot be told from what it
- * does afterwards. In plaintext an answered QUIT stands for R. Not here at all: resumption, renewal, delivery beyond "it went
+ * does afterwards. Not here at all: resumption, renewal, delivery beyond "it went
  * out", how long the duplicate window is, what is counted and alarmed (R13, R15 to R19).
  *
  * What is checked. Assertions, each beside what it is about, over ghosts: variables that say what passed on the wire and what the
@@ -68,7 +68,7 @@ chan to_client = [TO_CLIENT] of { mtype, byte, byte };
 bool fin_to_server, fin_to_client, reset;
 bool held;  /* nothing arrives any more, and nobody is told */
 
-/* --- messages: what the attacker mails is 0; 1 and 2 are one message of the client's, tried again */
+/* --- messages: what the attacker mails is 0; 1 and 2 are one message of the client's, which has a Message-ID (R12), tried again */
 #define MESSAGES 3
 #define NOBODY 3
 #define SAME(m) (3 - (m))
@@ -112,7 +112,7 @@ bool record_due;                     /* the layer in force has not yet left its 
 bool quit_obeyed, stop_said, may_return;  /* R6: QUIT, a shutdown, the policy's `after-close-notify plaintext` */
 bool handed_over[MESSAGES], delivered[MESSAGES];
 bool in_window[MESSAGES];            /* R10's: durable, its 2xx not handed over, and then a crash */
-bool awaited[MESSAGES], doubtful[MESSAGES];  /* nothing heard since its 2xx, not R either: so far; until the connection ended */
+bool awaited[MESSAGES], doubtful[MESSAGES];  /* nothing was read of the client since its 2xx, not R either: so far; until the connection ended */
 bool crashed;
 
 /* Scratch within one step. */

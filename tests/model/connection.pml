@@ -14,11 +14,14 @@ c_decl {
 mtype kept_what;
 #endif
 
-/* In plaintext the end is ours alone. */
+/* R11: only what was heard of the client behind a 2xx tells that it has arrived, never how the layer ended. In plaintext the end is
+ * ours alone; R may have been read before the 2xx was handed over. */
 #ifdef BREAK_R11_PLAINTEXT
-#define GOODBYE (how == mutual)
-#else
+#define GOODBYE (layer == 0 && how == mutual)
+#elif defined(BREAK_R11_EARLY_R)
 #define GOODBYE (layer != 0 && how == mutual)
+#else
+#define GOODBYE false
 #endif
 
 inline finish_layer(how) {
@@ -199,7 +202,7 @@ inline step() {
         harm = corrupt
 #endif
      :: else ->
-        for (i : 0 .. MESSAGES - 1) { awaited[i] = false };
+        for (i : 0 .. MESSAGES - 1) { unconfirmed[i] = false; awaited[i] = false };
         if
 #ifdef BREAK_R20
         :: what == user_canceled -> peer_closed()
@@ -209,7 +212,6 @@ inline step() {
         :: else ->
            if
            :: course == going_on ->
-              for (i : 0 .. MESSAGES - 1) { unconfirmed[i] = false };
               input ! what, key, message, behind
            :: else  /* R7: read and discarded */
            fi

@@ -49,6 +49,7 @@ MUTANTS = {
     "R10": LAYERS,                         # delivered once durable
     "R10_REVOKE": LAYERS,                  # durable, its 250 not handed over, and not withdrawn
     "R11_PLAINTEXT": CLEAR,                # an end of ours in plaintext stands for the client's goodbye
+    "R11_EARLY_R": TWICE,                  # R that was read before the 250 went out stands for the client's goodbye
     "R11": LAYERS,                         # forgotten with its connection, behind the 250
     "R11_AFTER_QUIT": TWICE,               # a QUIT pipelined behind the message counts as having seen its 250
     "R11_IN_TRANSACTION": CLEAR,           # the next transaction's rollback hides the 250 that may be lost
@@ -64,7 +65,7 @@ MUTANTS = {
 }
 ENDLESS = {"TIMEOUT_AGAIN": LAYERS}        # the timer only starts again
 # Ending and effect of layers, TLS and plaintext, all of which the worlds must show.
-SEEN = """mutual/none mutual/after_quit mutual/rolled_back unanswered/none unanswered/after_quit unanswered/ack_unconfirmed
+SEEN = """mutual/none mutual/after_quit mutual/ack_unconfirmed mutual/rolled_back unanswered/none unanswered/after_quit unanswered/ack_unconfirmed
 unanswered/rolled_back fin/none fin/rolled_back fin/revoked fin/ack_unconfirmed rst/none rst/rolled_back rst/revoked
 rst/ack_unconfirmed timed_out/revoked corrupt/none corrupt/rolled_back corrupt/revoked corrupt/ack_unconfirmed injected/none
 injected/rolled_back injected/revoked handshake/none""".split()

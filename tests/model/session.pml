@@ -26,7 +26,7 @@ inline acknowledge(m) {
   promised[m] = false;
   unconfirmed[m] = true;
   handed_over[m] = true;
-  awaited[m] = !(layer != 0 && saw_R);
+  awaited[m] = true;
   if
   :: !again[m] -> held_by[m] = queue_s
   :: else

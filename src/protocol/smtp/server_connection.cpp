@@ -7,12 +7,11 @@
 
 namespace adieu::smtp {
 namespace {
-/// What the end of a layer costs. An acknowledgement is unconfirmed only where the peer never said R (R11); a QUIT that came before it proves
-/// nothing.
-tls::Effect effect_of(const ServerStanding& standing, bool peer_said_goodbye) {
+/// What the end of a layer costs. A QUIT proves nothing of an acknowledgement that it came before (R11).
+tls::Effect effect_of(const ServerStanding& standing, bool unconfirmed) {
   if (standing.unacknowledged) return tls::Effect::revoked;
   if (standing.in_transaction) return tls::Effect::rolled_back;
-  if (standing.unconfirmed && !peer_said_goodbye) return tls::Effect::ack_unconfirmed;
+  if (unconfirmed) return tls::Effect::ack_unconfirmed;
   if (standing.quit_answered) return tls::Effect::after_quit;
   return tls::Effect::none;
 }
@@ -91,6 +90,7 @@ void ServerConnection::receive(Octets octets, Instant now) {
   } else if (channel_) {
     channel_->receive(octets);
   } else if (course_ != Course::finishing) {
+    heard();
     session_->receive(octets, now);
   }
 }
@@ -133,6 +133,7 @@ bool ServerConnection::work_on_channel(Instant now) {
       case tls::ChannelEvent::wants_input: return false;
       case tls::ChannelEvent::established: begin_secure_session(now); return true;
       case tls::ChannelEvent::plaintext:
+        heard();
         // R7: what still comes once we have ended the session is read and discarded.
         if (course_ != Course::going_on) break;
         session_->receive(plaintext, now);
@@ -150,6 +151,7 @@ bool ServerConnection::work_on_channel(Instant now) {
 /// R. Everything before it has been given to the session.
 void ServerConnection::peer_closed(Instant now) {
   note(tls::Event::received_close_notify);
+  heard();
   if (in<tls::Plain>()) {
     finish_layer(tls::Ending::mutual, now);  // S had been handed over before
     course_ = Course::ending;
@@ -197,7 +199,7 @@ void ServerConnection::close_notify_handed_over(Instant now) {
 void ServerConnection::end_session() {
   if (!session_) return;
   standing_ = session_->standing();
-  unconfirmed_ = session_->take_unconfirmed();
+  acknowledged_in_vain_ = !unconfirmed_.empty();
   peer_name_ = session_->client_name().name;
   session_.reset();
   question_ = 0;
@@ -227,13 +229,10 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
 }
 
 void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
-  // In plaintext the end is ours alone, whatever the client said before it: a 421, or 221 to a QUIT that stood behind the message.
-  const bool goodbye = channel_ && ending == tls::Ending::mutual;
-  const tls::Effect effect = effect_of(standing_, goodbye);
-  if (!goodbye) {
-    for (const auto& transaction : unconfirmed_) transaction->unconfirmed();
-  }
+  const tls::Effect effect = effect_of(standing_, acknowledged_in_vain_ && !unconfirmed_.empty());
+  for (const Unconfirmed& each : unconfirmed_) each.transaction->unconfirmed();
   unconfirmed_.clear();
+  acknowledged_in_vain_ = false;
   layer_ends_.push_back({.secure = channel_ != nullptr,
                          .ending = ending,
                          .effect = effect,
@@ -247,6 +246,19 @@ void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
                          .lasted = now - layer_began_});
   standing_ = ServerStanding{.counts = standing_.counts};
   layer_deadline_.reset();
+}
+
+/// The first `count` octets of the session's output are the transport's.
+void ServerConnection::hand_over(std::size_t count) {
+  session_->sent(count);
+  for (auto& transaction : session_->take_acknowledged()) unconfirmed_.push_back({std::move(transaction), octets_in_});
+}
+
+/// R11: the client said something that ends with the last octet which the layer has worked off. It is a later word than a 2xx only if that octet
+/// came behind it; R included, since a client of TLS 1.3 may end its half of the layer before anything is answered.
+void ServerConnection::heard() {
+  const std::uint64_t end = octets_in_ - (channel_ ? channel_->unread() : 0);
+  std::erase_if(unconfirmed_, [end](const Unconfirmed& each) { return each.octets_in < end; });
 }
 
 bool ServerConnection::promise_in_records() const {
@@ -279,6 +291,7 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
     if (course_ == Course::starting_tls && output().empty()) {
       end_session();
       standing_ = ServerStanding{.counts = standing_.counts};  // what plaintext did is not in the TLS layer's record
+      acknowledged_in_vain_ = false;
       begin_tls(now);
       continue;
     }
@@ -346,12 +359,12 @@ Octets ServerConnection::output() const {
 void ServerConnection::sent(std::size_t count, Instant now) {
   octets_out_ += count;
   if (!channel_) {
-    session_->sent(count);
+    hand_over(count);
   } else {
     channel_->consume_output(count);
     ciphertext_taken_ += count;
     while (!marks_.empty() && marks_.front().ciphertext_end <= ciphertext_taken_) {
-      session_->sent(marks_.front().plaintext);
+      hand_over(marks_.front().plaintext);
       encrypted_ -= marks_.front().plaintext;
       marks_.pop_front();
     }

@@ -391,7 +391,7 @@ struct ServerSession::Impl {
   Instant line_began;                 // when the first octet of an unfinished command line came
   SessionCounts counts;
   std::uint32_t committed = 0;
-  std::vector<std::unique_ptr<Transaction>> unconfirmed;   // acknowledged, no octet from the client since
+  std::vector<std::unique_ptr<Transaction>> acknowledged;
   bool quit_answered = false;
   bool shutting_down = false;
 };
@@ -403,7 +403,6 @@ ServerSession::~ServerSession() = default;
 void ServerSession::receive(Octets octets, Instant now) {
   impl_->input.append(octets);
   impl_->last_heard = now;
-  impl_->unconfirmed.clear();
 }
 
 ServerAction ServerSession::next_action() {
@@ -443,7 +442,7 @@ void ServerSession::sent(std::size_t count) {
   self.handed_over += count;
   while (!self.promised.empty() && self.promised.front().end <= self.handed_over) {
     self.promised.front().transaction->acknowledge();
-    self.unconfirmed.push_back(std::move(self.promised.front().transaction));
+    self.acknowledged.push_back(std::move(self.promised.front().transaction));
     self.promised.pop_front();
     ++self.committed;
   }
@@ -489,7 +488,7 @@ void ServerSession::cut() {
   self.end(EndReason::shutdown, reply::shutting_down());
 }
 
-std::vector<std::unique_ptr<Transaction>> ServerSession::take_unconfirmed() { return std::exchange(impl_->unconfirmed, {}); }
+std::vector<std::unique_ptr<Transaction>> ServerSession::take_acknowledged() { return std::exchange(impl_->acknowledged, {}); }
 
 const ClientName& ServerSession::client_name() const { return impl_->client; }
 
@@ -498,7 +497,6 @@ ServerStanding ServerSession::standing() const {
   ServerStanding standing;
   standing.in_transaction = self.in_transaction();
   standing.unacknowledged = !self.promised.empty();
-  standing.unconfirmed = !self.unconfirmed.empty();
   standing.quit_answered = self.quit_answered;
   standing.committed = self.committed;
   standing.counts = self.counts;

@@ -85,6 +85,8 @@ class ServerConnection {
   void break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits = false);
   void finish_layer(tls::Ending ending, Instant now);
   void end_session();
+  void hand_over(std::size_t count);
+  void heard();
   void abandon(Instant now);
   enum class Encrypting : std::uint8_t { all, what_may_precede_an_alert };
   void encrypt(Encrypting which);
@@ -127,7 +129,13 @@ class ServerConnection {
 
   // The layer, as far as its closure record wants to know.
   ServerStanding standing_;         // of a session that has been destroyed
-  std::vector<std::unique_ptr<Transaction>> unconfirmed_;  // of that session
+  /// R11: a message whose 2xx was handed over, while nothing that came later has been heard of the client.
+  struct Unconfirmed {
+    std::unique_ptr<Transaction> transaction;
+    std::uint64_t octets_in;        // how many the transport had given by then
+  };
+  std::vector<Unconfirmed> unconfirmed_;
+  bool acknowledged_in_vain_ = false;  // one was there at the end of that session
   std::string peer_name_;
   std::string detail_;
   bool over_limit_ = false;

@@ -130,7 +130,6 @@ struct SessionCounts {
 struct ServerStanding {
   bool in_transaction = false;        // open, not yet durable: would be rolled back (R9)
   bool unacknowledged = false;        // durable, its 2xx not yet handed over: would be revoked (R10)
-  bool unconfirmed = false;           // its 2xx was handed over, no octet from the client since (R11)
   bool quit_answered = false;
   std::uint32_t committed = 0;        // messages acknowledged
   SessionCounts counts;
@@ -180,8 +179,8 @@ class ServerSession {
   /// 421 4.3.2 and the end, now: what is open rolls back.
   void cut();
 
-  /// At the end: the transactions whose 2xx was handed over without an octet from the client since.
-  std::vector<std::unique_ptr<Transaction>> take_unconfirmed();
+  /// The transactions whose 2xx was handed over since the last call.
+  std::vector<std::unique_ptr<Transaction>> take_acknowledged();
 
   const ClientName& client_name() const;
   ServerStanding standing() const;

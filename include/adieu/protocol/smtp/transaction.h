@@ -12,8 +12,8 @@ class Transaction {
   /// The 2xx reply to the end of mail data was handed over to the transport: from here on the message is committed (R11) and
   /// its delivery may start. Called at most once, after a commit that succeeded.
   virtual void acknowledge() noexcept = 0;
-  /// After `acknowledge`, at most once: the connection ended without another word of the peer. The reply may not have arrived, and the message
-  /// come again (R11, R12).
+  /// After `acknowledge`, at most once: the layer ended, and nothing of the peer was read after that. The reply may not have arrived, and the
+  /// message come again (R11, R12).
   virtual void unconfirmed() noexcept {}
 };
 

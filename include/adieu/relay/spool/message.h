@@ -46,7 +46,7 @@ struct MessageHead {
   std::uint64_t size = 0;                     // octets of mail data, without trace
   bool in_file = false;                       // mail data stands in a file of its own
   bool hold = false;
-  std::string fingerprint;                    // see Unconfirmed; empty where no window is kept
+  std::string fingerprint;                    // see Unconfirmed; empty where no window is kept, or it has no Message-ID
   std::vector<Recipient> recipients;
 };
 
