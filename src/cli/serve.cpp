@@ -79,6 +79,10 @@ int check(const std::string& policy_file) {
     const auto channels = daemon::make_client_channels(*loaded.config, next_hop);
     if (!channels) complain(next_hop.position, channels.error());
   }
+  if (!loaded.config->postmaster) {
+    std::cerr << policy_file << ":1:1: warning: there is no `postmaster`: mail to <postmaster> and to postmaster@" << loaded.config->hostname
+              << " is refused where no rule takes it, but everybody may expect to reach somebody there (RFC 5321 section 4.5.1)\n";
+  }
   if (well) std::cout << policy_file << ": ok\n";
   return well ? kOk : kConfiguration;
 }

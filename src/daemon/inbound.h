@@ -17,6 +17,7 @@ namespace adieu::daemon {
 /// One `listen` of the policy file, shared by all loops; outlives them.
 struct ListenerProfile {
   std::string name;                                 // its endpoint, as text
+  std::size_t number = 0;                           // among the listeners: its share of connections
   smtp::ServerConnectionProfile connection;
   std::unique_ptr<tls::ChannelFactory> channels;
   Duration duplicate_window{};                      // R12; 0: none

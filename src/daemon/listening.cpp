@@ -30,7 +30,7 @@ Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfil
 }
 
 Listening::~Listening() {
-  for (const auto& [id, entry] : inbound_) limits_.release(entry.address);
+  for (const auto& [id, entry] : inbound_) limits_.release(entry.address, profile_.number);
 }
 
 void Listening::accept() {
@@ -65,11 +65,13 @@ void Listening::tell_out_of_descriptors(const std::string& error) {
 
 void Listening::admit(uv::Accepted accepted) {
   const IpAddress address = accepted.peer.address;
-  if (!limits_.admit(address)) {
+  if (const auto refusal = limits_.admit(address, profile_.number)) {
     const smtp::Reply reply = smtp::reply::too_many_connections();
     log_.write(LogLevel::info, LogLine("reject")
                                    .field("client", accepted.peer.text())
+                                   .field("listener", profile_.name)
                                    .field("command", "CONNECT")
+                                   .field("limit", access::name(*refusal))
                                    .field("reply", reply.line()));
     // Nothing but TLS may be said on an implicit listener.
     if (profile_.connection.tls != smtp::ServerTls::implicit) uv::send(accepted.socket, reply.wire());
@@ -84,7 +86,7 @@ void Listening::admit(uv::Accepted accepted) {
 
 void Listening::end(std::uint64_t id) {
   const auto found = inbound_.find(id);
-  limits_.release(found->second.address);
+  limits_.release(found->second.address, profile_.number);
   // Not destroyed here: this is its own call.
   loop_.post([dead = std::shared_ptr(std::move(found->second.inbound))] {});
   inbound_.erase(found);

@@ -38,7 +38,7 @@ spool::NewMessage make_notification(const config::Config& config, const access::
   message.head.body = mail::BodyType::seven_bit;
   message.head.client = config.hostname;
   spool::Recipient to;
-  to.forward_path = original.reverse_path;
+  to.forward_path = relay->instead.value_or(original.reverse_path);
   to.next_hop = relay->next_hop;
   message.head.recipients.push_back(std::move(to));
   return message;

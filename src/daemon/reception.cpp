@@ -161,8 +161,9 @@ smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion q
     return *refusal;
   }
   spool::Recipient recipient;
-  recipient.forward_path = std::move(question.forward_path);
-  recipient.next_hop = std::move(std::get<access::Relay>(decision).next_hop);
+  auto& relay = std::get<access::Relay>(decision);
+  recipient.forward_path = relay.instead ? std::move(*relay.instead) : std::move(question.forward_path);
+  recipient.next_hop = std::move(relay.next_hop);
   spooled(question.transaction).head.recipients.push_back(std::move(recipient));
   return smtp::reply::recipient_ok();
 }

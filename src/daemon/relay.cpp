@@ -38,7 +38,7 @@ Relay::Relay(config::Config config, Log& log)
     : config_(std::move(config)),
       log_(log),
       rules_(config_),
-      limits_(config_.limits.connections, config_.limits.connections_per_address),
+      limits_(access::shares_of(config_), [this](const IpAddress& client) { return rules_.trusts(client); }),
       memory_(config_.limits.queue_memory),
       closures_(log, config_.limits.ledger_peers),
       loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
@@ -96,6 +96,7 @@ Result<> Relay::bind() {
   for (const config::Listener& listener : config_.listeners) {
     auto profile = std::make_unique<ListenerProfile>();
     profile->name = listener.endpoint.text();
+    profile->number = listeners_.size();
     auto channels = make_server_channels(config_, listener, log_);
     if (!channels) return tl::unexpected<Error>(channels.error());
     profile->channels = std::move(*channels);

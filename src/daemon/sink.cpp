@@ -107,7 +107,7 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   profile.connection.session.limits.transactions = ~std::size_t{0};
   profile.connection.tls = smtp::ServerTls::optional;
   profile.connection.channels = profile.channels.get();
-  access::ConnectionLimits limits(kConnections, kConnections);
+  access::ConnectionLimits limits({kConnections, kConnections, kConnections, 0, {0}});
   std::signal(SIGPIPE, SIG_IGN);
 
   uv::Loop loop;

@@ -21,7 +21,7 @@ bool routes_on(const std::string& local_part) { return local_part.find_first_of(
 
 }  // namespace
 
-Rules::Rules(const config::Config& config) : hostname_(to_ascii_lower(config.hostname)) {
+Rules::Rules(const config::Config& config) : hostname_(to_ascii_lower(config.hostname)), postmaster_(config.postmaster) {
   for (const config::NetworkSet& set : config.networks) networks_.push_back(set.networks);
   for (const config::DomainSet& set : config.domains) {
     Names names;
@@ -47,25 +47,47 @@ bool Rules::contains(const Names& names, std::string_view domain) {
   return false;
 }
 
+bool Rules::in_network(const Compiled& rule, const IpAddress& client) const {
+  const auto& networks = networks_[static_cast<std::size_t>(rule.network)];
+  return std::any_of(networks.begin(), networks.end(), [&](const Network& network) { return network.contains(client); });
+}
+
+bool Rules::trusts(const IpAddress& client) const {
+  return std::any_of(rules_.begin(), rules_.end(), [&](const Compiled& rule) {
+    return rule.network >= 0 && std::holds_alternative<config::RelayVia>(rule.action) && in_network(rule, client);
+  });
+}
+
+std::string Rules::domain_of(const mail::Mailbox& forward_path) const {
+  return forward_path.domain.empty() ? hostname_ : to_ascii_lower(forward_path.domain);
+}
+
+bool Rules::is_our_postmaster(const mail::Mailbox& forward_path, std::string_view domain) const {
+  return postmaster_ && domain == hostname_ && equal_ignoring_case(forward_path.local_part, "postmaster");
+}
+
 Decision Rules::decide(const IpAddress& client, const mail::Mailbox& forward_path) const {
-  const std::string domain = forward_path.domain.empty() ? hostname_ : to_ascii_lower(forward_path.domain);
-  bool trusted = false;
+  const std::string domain = domain_of(forward_path);
+  if (is_our_postmaster(forward_path, domain)) return decide_own(forward_path);
   for (const Compiled& rule : rules_) {
-    if (rule.network >= 0) {
-      const auto& networks = networks_[static_cast<std::size_t>(rule.network)];
-      if (std::none_of(networks.begin(), networks.end(), [&](const Network& network) { return network.contains(client); })) continue;
-      trusted = true;
-    }
+    if (rule.network >= 0 && !in_network(rule, client)) continue;
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
     if (const auto* reject = std::get_if<config::RejectWith>(&rule.action)) return reject->reply;
-    if (!trusted && routes_on(forward_path.local_part)) return smtp::reply::relaying_denied();
+    if (routes_on(forward_path.local_part) && !trusts(client)) return smtp::reply::relaying_denied();
     return Relay{std::get<config::RelayVia>(rule.action).next_hop};
   }
   return smtp::reply::relaying_denied();
 }
 
 Decision Rules::decide_own(const mail::Mailbox& forward_path) const {
-  const std::string domain = forward_path.domain.empty() ? hostname_ : to_ascii_lower(forward_path.domain);
+  const std::string domain = domain_of(forward_path);
+  if (!is_our_postmaster(forward_path, domain)) return first_relay(domain);
+  Decision decision = first_relay(domain_of(*postmaster_));
+  if (auto* relay = std::get_if<Relay>(&decision)) relay->instead = *postmaster_;
+  return decision;
+}
+
+Decision Rules::first_relay(std::string_view domain) const {
   for (const Compiled& rule : rules_) {
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
     if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Relay{relay->next_hop};

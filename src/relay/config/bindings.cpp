@@ -32,6 +32,7 @@ using V = Value;
 
 constexpr std::array kBindings = {
     Binding{"", "hostname", [](T& t, const V& v) { t.config->hostname = v.text; }},
+    Binding{"", "postmaster", [](T& t, const V& v) { t.config->postmaster = v.mailbox; }},
     Binding{"", "user", [](T& t, const V& v) { t.config->user = v.text; }},
     Binding{"", "loops", [](T& t, const V& v) { t.config->loops = v.number; }},
     Binding{"", "control-socket", [](T& t, const V& v) { t.config->control_socket = resolve(t, v.text); }},
@@ -50,6 +51,10 @@ constexpr std::array kBindings = {
     Binding{"log", "to",
             [](T& t, const V& v) { t.config->log_to = chosen<LogTo>(v, std::array<std::string_view, 3>{"stderr", "syslog", "journal"}); }},
     Binding{"log", "file", [](T& t, const V& v) { t.config->log_file = resolve(t, v.text); }},
+    Binding{"log", "syntax-errors",
+            [](T& t, const V& v) {
+              t.config->log_syntax_errors = chosen<LogLevel>(v, std::array<std::string_view, 2>{"debug", "info"});
+            }},
     Binding{"spool", "sync", [](T& t, const V& v) { t.config->spool.sync = v.yes; }},
     Binding{"spool", "cache", [](T& t, const V& v) { t.config->spool.cache = v.number; }},
     Binding{"spool", "large-message", [](T& t, const V& v) { t.config->spool.large = v.number; }},
@@ -75,6 +80,7 @@ constexpr std::array kBindings = {
             [](T& t, const V& v) {
               t.listener->tls = chosen<ListenerTls>(v, std::array<std::string_view, 4>{"off", "optional", "required", "implicit"});
             }},
+    Binding{"listen", "reserved-connections", [](T& t, const V& v) { t.listener->reserved_connections = v.number; }},
     Binding{"listen", "certificate", [](T& t, const V& v) { t.listener->certificates = v.texts; }},
     Binding{"next-hop", "host", [](T&, const V&) {}},  // with its port: see the interpreter
     Binding{"next-hop", "port", [](T&, const V&) {}},
@@ -121,6 +127,8 @@ constexpr std::array kBindings = {
     Binding{"limits", "data-timeout", [](T& t, const V& v) { t.config->limits.session.data_timeout = v.duration; }},
     Binding{"limits", "connections", [](T& t, const V& v) { t.config->limits.connections = v.number; }},
     Binding{"limits", "connections-per-address", [](T& t, const V& v) { t.config->limits.connections_per_address = v.number; }},
+    Binding{"limits", "connections-per-site", [](T& t, const V& v) { t.config->limits.connections_per_site = v.number; }},
+    Binding{"limits", "trusted-connections", [](T& t, const V& v) { t.config->limits.trusted_connections = v.number; }},
     Binding{"limits", "queue-memory", [](T& t, const V& v) { t.config->limits.queue_memory = v.number; }},
     Binding{"limits", "queue-recipients", [](T& t, const V& v) { t.config->limits.queue_recipients = v.number; }},
     Binding{"limits", "ledger-peers", [](T& t, const V& v) { t.config->limits.ledger_peers = v.number; }},

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,6 +55,9 @@ class Interpreter {
   void rule(const Placed& placed);
   void spool(const Placed& placed);
   void check_whole();
+  void check_postmaster();
+  void check_shares();
+  std::optional<Placed> find(std::string_view statement, std::string_view setting = {}) const;
 
   bool named(const Placed& placed, std::set<std::string>& names, std::string& name);
   std::string word(const Placed& placed, std::size_t index) const;

@@ -166,6 +166,8 @@ void Interpreter::rule(const Placed& placed) {
 }
 
 void Interpreter::check_whole() {
+  check_postmaster();
+  check_shares();
   const Position whole{sources_.front()->name, 1, 1};
   for (const Setting& row : settings()) {
     if (!row.block.empty() || !row.required) continue;

@@ -13,6 +13,7 @@ using enum Type;
 constexpr std::array kSettings = {
     // block, name, type, default, choices or form, meaning, supported, required, repeats
     Setting{"", "hostname", word, "", "hostname NAME", "the relay's own name: in its greeting, its EHLO, its trace fields and its notifications", true, true},
+    Setting{"", "postmaster", mailbox, "", "postmaster MAILBOX", "who reads mail to `<postmaster>` and to postmaster at the `hostname`"},
     Setting{"", "user", word, "", "user NAME", "the user to become once the ports are bound; none: stay"},
     Setting{"", "loops", number, "", "loops NUMBER", "event loops, each a thread; none: one a core"},
     Setting{"", "control-socket", path, "/run/adieu/control", "control-socket PATH", "where `adieu queue` finds the running relay"},
@@ -39,6 +40,7 @@ constexpr std::array kSettings = {
     Setting{"log", "level", choice, "info", "debug | info | warning | error", "the least severe lines to write"},
     Setting{"log", "to", choice, "stderr", "stderr | syslog | journal", "where lines go when no `file` is given"},
     Setting{"log", "file", path, "", "", "a file that lines are appended to; SIGHUP opens it anew"},
+    Setting{"log", "syntax-errors", choice, "debug", "debug | info", "the level of `reject` lines about commands that make no sense, or come out of order"},
 
     Setting{"spool", "sync", boolean, "yes", "", "sync before each 250; `no` is for trying things out: a crash of the machine may lose mail"},
     Setting{"spool", "cache", size, "64MiB", "", "memory for reading stored mail"},
@@ -63,6 +65,7 @@ constexpr std::array kSettings = {
 
     Setting{"listen", "tls", choice, "off", "off | optional | required | implicit", "STARTTLS not offered, offered, demanded; or TLS from the first octet"},
     Setting{"listen", "certificate", names, "", "", "the certificates to offer, the first where SNI matches none; none given: all of the file"},
+    Setting{"listen", "reserved-connections", number, "", "", "of `limits { connections }`, set aside for this listener; none: a tenth, divided by the number of listeners"},
     Setting{"listen", "closure", block, "", "", "this listener's own, else the file's"},
     Setting{"listen", "auth", choice, "", "off | optional | required", "SMTP AUTH", false},
 
@@ -101,6 +104,8 @@ constexpr std::array kSettings = {
     Setting{"limits", "data-timeout", duration, "3m", "", "for a client's next octets of mail data: 421 4.4.2"},
     Setting{"limits", "connections", number, "2000", "", "of clients, in all: 421 4.7.0"},
     Setting{"limits", "connections-per-address", number, "50", "", "of one client, an IPv4 address or an IPv6 /64: 421 4.7.0"},
+    Setting{"limits", "connections-per-site", number, "100", "", "of one IPv6 /48, clients of trusted networks not counted: 421 4.7.0"},
+    Setting{"limits", "trusted-connections", number, "", "", "of `connections`, set aside for the networks that `relay` rules name; none: a tenth"},
     Setting{"limits", "queue-memory", size, "256MiB", "", "mail data kept in memory for delivery; the rest is read from the spool again"},
     Setting{"limits", "queue-recipients", number, "1000000", "", "recipients of queued messages, about 1.5 KiB of memory each; beyond: 452 4.3.1"},
     Setting{"limits", "ledger-peers", number, "10000", "", "peers in the closure ledger; those with the fewest transactions give way"},
@@ -132,6 +137,7 @@ std::string_view name(Type type) {
     case endpoint: return "address:port";
     case endpoints: return "address:port …";
     case names: return "names";
+    case mailbox: return "mailbox";
     case age: return "N messages, or duration";
     case block: return "block";
     case statement: return "statement";

@@ -164,6 +164,12 @@ std::variant<Value, ValueError> parse_value(const Setting& setting, const std::v
       }
       return value;
     case Type::names: value.texts = words; return value;
+    case Type::mailbox: {
+      auto mailbox = mail::parse_mailbox(word);
+      if (!mailbox) return ValueError{0, "expected a mailbox such as admin@example.org" + found(word), {}};
+      value.mailbox = std::move(*mailbox);
+      return value;
+    }
     case Type::block:
     case Type::statement: return value;
   }

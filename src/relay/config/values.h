@@ -9,6 +9,7 @@
 
 #include "adieu/base/clock.h"
 #include "adieu/base/ip.h"
+#include "adieu/protocol/mail/address.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/config/settings.h"
 
@@ -22,6 +23,7 @@ struct Value {
   Duration duration{};
   std::vector<Duration> durations;
   bool yes = false;
+  mail::Mailbox mailbox;
   std::vector<Endpoint> endpoints;   // endpoint, endpoints; empty for `system`
 };
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "adieu/relay/access/limits.h"
-
 namespace adieu::access {
 namespace {
 
@@ -56,17 +54,42 @@ TEST(Rules, mail_of_the_relay_itself_goes_where_the_recipient_leads) {
   EXPECT_EQ(std::get<Relay>(rules.decide_own({"a", "example.net"})).next_hop, "out");
   EXPECT_EQ(std::get<Relay>(rules.decide_own({"a", "example.org"})).next_hop, "store");
 }
-TEST(ConnectionLimits, count_all_and_each_client_an_ipv6_customer_as_one) {
-  ConnectionLimits limits(3, 2);
-  const auto a = *IpAddress::parse("2001:db8::1");
-  const auto b = *IpAddress::parse("2001:db8::ffff");
-  EXPECT_TRUE(limits.admit(a));
-  EXPECT_TRUE(limits.admit(b));
-  EXPECT_FALSE(limits.admit(a)) << "the same /64";
-  EXPECT_TRUE(limits.admit(*IpAddress::parse("192.0.2.1")));
-  EXPECT_FALSE(limits.admit(*IpAddress::parse("192.0.2.2"))) << "three in all";
-  limits.release(b);
-  EXPECT_TRUE(limits.admit(a));
+
+/// The sample of adieu.conf(5), and a rule that rejects by network.
+config::Config sample() {
+  config::Config config = policy();
+  config.networks.push_back({"bad", {*Network::parse("192.0.2.0/24")}});
+  config.rules.insert(config.rules.begin() + 1, config::Rule{config::FromNetwork{"bad"}, config::ToDomains{"self"}, config::RejectWith{{550, {5, 7, 9}, "bad"}}, {}});
+  return config;
+}
+
+TEST(Rules, who_may_route_on_is_said_by_the_relay_rules_that_name_a_network_wherever_they_stand) {
+  const config::Config config = sample();
+  const Rules rules(config);
+  const mail::Mailbox routed{"user%other", "example.org"};
+  EXPECT_TRUE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("10.0.0.1"), routed))) << "though the rule that decides is from any";
+  EXPECT_FALSE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("192.0.2.1"), routed))) << "a rule that rejects trusts nobody";
+  EXPECT_TRUE(rules.trusts(*IpAddress::parse("10.0.0.1")));
+  EXPECT_FALSE(rules.trusts(*IpAddress::parse("192.0.2.1")));
+}
+
+TEST(Rules, postmaster_of_the_relay_itself_is_taken_from_everybody_and_goes_to_the_mailbox_that_is_named) {
+  config::Config config = sample();
+  config.rules.insert(config.rules.begin(), config::Rule{config::FromNetwork{"bad"}, config::ToAny{}, config::RejectWith{{550, {5, 7, 9}, "bad"}}, {}});
+  config.postmaster = mail::Mailbox{"admin", "example.org"};
+  const Rules rules(config);
+  for (const char* client : {"192.0.2.1", "198.51.100.1", "10.0.0.1"}) {
+    for (const mail::Mailbox& to : {mail::Mailbox{"Postmaster", ""}, mail::Mailbox{"POSTMASTER", "RELAY.example.org"}}) {
+      const Decision decision = rules.decide(*IpAddress::parse(client), to);
+      const auto* relay = std::get_if<Relay>(&decision);
+      ASSERT_NE(relay, nullptr) << client << " " << to.text();
+      EXPECT_EQ(relay->next_hop, "store");
+      EXPECT_EQ(relay->instead, config.postmaster);
+    }
+  }
+  EXPECT_FALSE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("192.0.2.1"), {"postmaster", "example.org"}))) << "another domain's goes by the rules";
+  EXPECT_EQ(std::get<Relay>(rules.decide(*IpAddress::parse("198.51.100.1"), {"postmaster", "example.org"})).instead, std::nullopt);
+  EXPECT_EQ(std::get<Relay>(rules.decide_own({"postmaster", "relay.example.org"})).instead, config.postmaster);
 }
 
 }  // namespace

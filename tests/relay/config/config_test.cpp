@@ -125,6 +125,22 @@ TEST(Config, an_open_relay_is_warned_of_and_not_an_error) {
   EXPECT_EQ(loaded.diagnostics[0].severity, Severity::warning);
 }
 
+TEST(Config, a_postmaster_is_a_mailbox_that_some_relay_rule_leads_to) {
+  EXPECT_EQ(said("postmaster admin\n"), "6:12: expected a mailbox such as admin@example.org, found `admin`\n");
+  EXPECT_EQ(said("postmaster admin@example.org\n"), "6:12: there is no `relay` rule that leads to this mailbox\n");
+  const std::string ours = "domains ours example.org\nrelay from any to domains ours via hop\n";
+  EXPECT_EQ(said(ours + "postmaster admin@sub.example.org\n"), "8:12: there is no `relay` rule that leads to this mailbox\n");
+  EXPECT_EQ(said("domains ours *.example.org\nrelay from any to domains ours via hop\npostmaster admin@Sub.Example.org\n"), "");
+  EXPECT_EQ(good(ours + "postmaster admin@Example.org\n").postmaster, (mail::Mailbox{"admin", "Example.org"}));
+}
+
+TEST(Config, connections_cannot_all_be_set_aside) {
+  EXPECT_EQ(said("limits { connections 100 }\nlisten 127.0.0.1:25 { reserved-connections 95 }\n"),
+            "7:44: of 100 `connections`, 100 are set aside, which leaves none for anybody else\n")
+      << "a tenth, divided by two listeners, is set aside for the other one: five";
+  EXPECT_EQ(said("limits { connections 100 }\nlisten 127.0.0.1:25 { reserved-connections 80 }\n"), "");
+}
+
 TEST(Config, what_is_required_is_missed) {
   const std::string text = load_text("test.conf", "user adieu\n").text();
   for (const char* name : {"hostname", "spool", "listen"}) EXPECT_NE(text.find("needs a `" + std::string(name) + "`"), std::string::npos);

@@ -1,31 +1,64 @@
-// How many connections there may be: in all, and from one client (an IPv4 address or an IPv6 /64, which one customer usually has).
+// How many connections of clients there may be: in all, for each listener, and from one client. Nobody from outside can take those that
+// are set aside for the clients that the relay is for, nor can one listener's clients take another's.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "adieu/base/ip.h"
+#include "adieu/relay/config/config.h"
 
 namespace adieu::access {
+
+struct ConnectionShares {
+  std::size_t total = 0;
+  std::size_t per_client = 0;              // an IPv4 address, or an IPv6 /64, which one customer usually has
+  std::size_t per_site = 0;                // an IPv6 /48, which one customer may have too; not of trusted clients
+  std::size_t trusted = 0;                 // of the total, set aside for trusted clients
+  std::vector<std::size_t> listeners{};    // of the total, set aside for each listener, by its number
+};
+
+/// As the policy has it. A share that is not given is a tenth of the total, that of the listeners divided by their number; nothing is set
+/// aside for trusted clients where no rule trusts any.
+ConnectionShares shares_of(const config::Config& config);
+
+/// Which of the limits a connection met.
+enum class ConnectionRefusal : std::uint8_t { total, client, site };
+/// The setting's name.
+std::string_view name(ConnectionRefusal refusal);
 
 /// Shared by all loops; may be used from any thread. Holds one entry for each client that is connected now.
 class ConnectionLimits {
  public:
-  ConnectionLimits(std::size_t total, std::size_t per_client) : total_(total), per_client_(per_client) {}
+  using Trusts = std::function<bool(const IpAddress&)>;  // always the same answer for an address
+  /// `trusts`: see Rules::trusts; null: nobody.
+  explicit ConnectionLimits(ConnectionShares shares, Trusts trusts = nullptr);
 
-  /// True: counted, and to be released once.
-  bool admit(const IpAddress& address);
-  void release(const IpAddress& address);
+  /// None: counted, and to be released once. `listener`: its number in the shares.
+  std::optional<ConnectionRefusal> admit(const IpAddress& address, std::size_t listener);
+  void release(const IpAddress& address, std::size_t listener);
 
  private:
-  static IpAddress client_of(const IpAddress& address);
+  struct Counts {
+    std::size_t all = 0;
+    std::size_t trusted = 0;
+    std::vector<std::size_t> listeners;
+  };
+  std::size_t set_aside(std::size_t listener, bool trusted) const;
+  bool trusts(const IpAddress& address) const { return trusts_ && trusts_(address); }
 
-  const std::size_t total_;
-  const std::size_t per_client_;
+  const ConnectionShares shares_;
+  const Trusts trusts_;
   std::mutex mutex_;
-  std::size_t count_ = 0;                        // guarded by mutex_
+  Counts counts_;                                // guarded by mutex_
   std::map<IpAddress, std::size_t> clients_;     // guarded by mutex_
+  std::map<IpAddress, std::size_t> sites_;       // guarded by mutex_
 };
 
 }  // namespace adieu::access

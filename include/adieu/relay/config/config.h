@@ -12,6 +12,7 @@
 #include "adieu/base/clock.h"
 #include "adieu/base/ip.h"
 #include "adieu/base/log.h"
+#include "adieu/protocol/mail/address.h"
 #include "adieu/protocol/smtp/client_session.h"
 #include "adieu/protocol/smtp/reply.h"
 #include "adieu/protocol/smtp/server_session.h"
@@ -56,6 +57,7 @@ struct Listener {
   Endpoint endpoint;
   ListenerTls tls{};
   std::vector<std::string> certificates;  // by name; the first is sent where SNI matches none
+  std::optional<std::size_t> reserved_connections;  // of all connections; none: see access::shares_of
   Closure closure;                        // the listener's own, else the file's
   Position position;
 };
@@ -138,6 +140,8 @@ struct Limits {
   smtp::ServerLimits session;                   // message-size, recipients, errors, …
   std::size_t connections{};                    // all of them; beyond it 421 4.7.0
   std::size_t connections_per_address{};
+  std::size_t connections_per_site{};           // of an IPv6 /48
+  std::optional<std::size_t> trusted_connections;  // of all; none: see access::shares_of
   std::uint64_t queue_memory{};                 // octets of mail data kept in memory for delivery
   std::uint64_t queue_recipients{};             // of queued messages; beyond it MAIL gets 452 4.3.1
   std::size_t ledger_peers{};                   // in the closure ledger
@@ -149,6 +153,7 @@ enum class LogTo : std::uint8_t { standard_error, syslog, journal };
 
 struct Config {
   std::string hostname;
+  std::optional<mail::Mailbox> postmaster;  // who reads mail to postmaster at the relay itself
   std::string user;                     // to become after the ports are bound; empty: stay
   std::size_t loops{};                  // shards; 0: one a core
   std::string control_socket;           // path
@@ -157,6 +162,7 @@ struct Config {
   LogLevel log_level{};
   LogTo log_to{};
   std::string log_file;                 // path; empty: `log_to`
+  LogLevel log_syntax_errors{};         // at which refusals of what makes no sense are told
   smtp::BareNewlines bare_newlines{};
   bool lenient_commands{};
   Duration shutdown_timeout{};

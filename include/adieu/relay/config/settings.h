@@ -24,6 +24,7 @@ enum class Type : std::uint8_t {
   endpoint,    // 127.0.0.1:25, [::1]:25
   endpoints,   // one or more, or `system`
   names,       // one or more words
+  mailbox,     // local-part@domain
   age,         // `100 messages`, or a duration
   block,       // a statement with settings in braces
   statement,   // with a form of its own
