@@ -100,7 +100,7 @@ TEST_F(InboundTest, R4_what_the_kernel_holds_behind_R_is_read_before_S_goes) {
     }
   }
   EXPECT_EQ(handler_.ledger.committed.size(), 2u);
-  EXPECT_EQ(handler_.ledger.unconfirmed, 1);
+  EXPECT_EQ(handler_.ledger.unconfirmed, 2) << "R was read before either 250 was handed over (R11)";
   ASSERT_TRUE(log_.count("ending=injected effect=ack-unconfirmed")) << "the 250 may have been read by somebody else";
 }
 
