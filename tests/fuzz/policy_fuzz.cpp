@@ -15,6 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     wrong |= diagnostic.severity == adieu::config::Severity::error;
     if (diagnostic.position.line == 0 || diagnostic.position.line > lines || diagnostic.position.column == 0) std::abort();
   }
-  if (wrong == loaded.config.has_value()) std::abort();
+  if (wrong == loaded.config.has_value() || wrong != loaded.draft.has_value()) std::abort();
+  // Whatever the file holds, what is shown of it is text for a terminal.
+  const std::string shown = loaded.text();
+  const auto control = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f; };
+  if (std::any_of(shown.begin(), shown.end(), control)) std::abort();
   return 0;
 }

@@ -51,6 +51,8 @@ class Network {
   static std::optional<Network> parse(std::string_view text);
   Network(IpAddress address, int length) : address_(address), length_(length) {}
   bool contains(const IpAddress& address) const;
+  const IpAddress& address() const { return address_; }
+  int length() const { return length_; }
   std::string text() const;
   auto operator<=>(const Network&) const = default;
 

@@ -31,9 +31,17 @@ using T = Target;
 using V = Value;
 
 constexpr std::array kBindings = {
-    Binding{"", "hostname", [](T& t, const V& v) { t.config->hostname = v.text; }},
+    Binding{"", "hostname",
+            [](T& t, const V& v) {
+              t.config->hostname = v.text;
+              t.config->hostname_position = t.position;
+            }},
     Binding{"", "postmaster", [](T& t, const V& v) { t.config->postmaster = v.mailbox; }},
-    Binding{"", "user", [](T& t, const V& v) { t.config->user = v.text; }},
+    Binding{"", "user",
+            [](T& t, const V& v) {
+              t.config->user = v.text;
+              t.config->user_position = t.position;
+            }},
     Binding{"", "loops", [](T& t, const V& v) { t.config->loops = v.number; }},
     Binding{"", "control-socket", [](T& t, const V& v) { t.config->control_socket = resolve(t, v.text); }},
     Binding{"", "metrics", [](T& t, const V& v) { t.config->metrics = v.endpoints.front(); }},
@@ -61,10 +69,22 @@ constexpr std::array kBindings = {
     Binding{"spool", "free-space", [](T& t, const V& v) { t.config->spool.free_space = v.number; }},
     Binding{"spool", "reserve", [](T& t, const V& v) { t.config->spool.reserve = v.number; }},
     Binding{"spool", "disk-timeout", [](T& t, const V& v) { t.config->spool.disk_timeout = v.duration; }},
-    Binding{"certificate", "chain", [](T& t, const V& v) { t.certificate->chain_file = resolve(t, v.text); }},
-    Binding{"certificate", "key", [](T& t, const V& v) { t.certificate->key_file = resolve(t, v.text); }},
+    Binding{"certificate", "chain",
+            [](T& t, const V& v) {
+              t.certificate->chain_file = resolve(t, v.text);
+              t.certificate->chain_position = t.position;
+            }},
+    Binding{"certificate", "key",
+            [](T& t, const V& v) {
+              t.certificate->key_file = resolve(t, v.text);
+              t.certificate->key_position = t.position;
+            }},
     Binding{"certificate", "name", [](T& t, const V& v) { t.certificate->server_names = v.texts; }},
-    Binding{"tls", "priority", [](T& t, const V& v) { t.config->tls.priority = v.text; }},
+    Binding{"tls", "priority",
+            [](T& t, const V& v) {
+              t.config->tls.priority = v.text;
+              t.config->tls.priority_position = t.position;
+            }},
     Binding{"tls", "session-tickets", [](T& t, const V& v) { t.config->tls.session_tickets = v.yes; }},
     Binding{"tls", "handshake-timeout", [](T& t, const V& v) { t.config->tls.handshake_timeout = v.duration; }},
     Binding{"closure", "after-close-notify",

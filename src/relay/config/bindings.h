@@ -14,6 +14,7 @@ struct Target {
   Listener* listener = nullptr;
   NextHop* next_hop = nullptr;
   std::string directory{};            // that paths are relative to
+  Position position{};                // of the value
 };
 
 using Bind = void (*)(Target&, const Value&);

@@ -1,14 +1,16 @@
-// See interpreter.h: the statements of the file. Rules, sets and the checks of the whole are in interpreter_rules.cpp.
+// See interpreter.h: the statements of the files, and the settings in their blocks. What certificates, listeners and next hops mean is in
+// interpreter_blocks.cpp, sets and rules in interpreter_rules.cpp, and what only the whole file can tell in interpreter_whole.cpp.
 #include "relay/config/interpreter.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "adieu/base/bytes.h"
 
 namespace adieu::config {
 namespace {
-constexpr std::size_t kMaxIncludeDepth = 10;
 constexpr std::string_view kNotYet = "is not supported yet";
+constexpr std::size_t kShown = 64;  // octets of a word that an error quotes
+const std::string kMeant = "?";     // before the name of a setting that a misspelt one seems to have been meant as
 }  // namespace
 
 Position Source::position(std::size_t offset) const {
@@ -25,17 +27,33 @@ std::string Source::line(std::size_t number) const {
   return std::string(rest.substr(0, rest.find('\n')));
 }
 
+std::string place(const Position& position, const std::string& file) {
+  const std::string line = std::to_string(position.line);
+  return position.file == file ? "line " + line : position.file + ":" + line;
+}
+
+std::vector<std::string_view> keys(const std::map<std::string, Position>& names) {
+  std::vector<std::string_view> all;
+  for (const auto& [name, position] : names) all.push_back(name);
+  return all;
+}
+
 std::string Interpreter::word(const Placed& placed, std::size_t index) const {
   const auto& words = placed.statement->words;
   return index < words.size() ? syntax::value_of(words[index].text) : std::string();
 }
 
-void Interpreter::report(const Placed& placed, std::size_t index, std::string message, std::string suggestion, Severity severity) {
+/// Of the word, or behind the last one where there is none.
+Position Interpreter::position_of(const Placed& placed, std::size_t index) const {
   const auto& words = placed.statement->words;
   const std::string_view at = index < words.size() ? words[index].text : words.back().text.substr(words.back().text.size());
+  return placed.source->position(static_cast<std::size_t>(at.data() - placed.source->text.data()));
+}
+
+void Interpreter::report(const Placed& placed, std::size_t index, std::string message, std::string suggestion, Severity severity) {
   Diagnostic diagnostic;
   diagnostic.severity = severity;
-  diagnostic.position = placed.source->position(static_cast<std::size_t>(at.data() - placed.source->text.data()));
+  diagnostic.position = position_of(placed, index);
   diagnostic.message = std::move(message);
   if (!suggestion.empty()) diagnostic.suggestion = "did you mean `" + suggestion + "`?";
   diagnostic.source_line = placed.source->line(diagnostic.position.line);
@@ -64,6 +82,7 @@ std::vector<std::string_view> Interpreter::known(std::string_view block) const {
 Config Interpreter::read(const std::shared_ptr<const Source>& source) {
   Target target{.config = &config_, .closure = &config_.closure};
   for (const std::string_view block : {"", "log", "spool", "tls", "closure", "retry", "limits"}) set_defaults(block, target);
+  included_.emplace(source->identity, Position{source->name, 1, 1});
   gather(source, 0);
   // What listeners and next hops inherit has to be known before them, wherever it stands.
   const auto inherits = [this](const Placed& placed) { return word(placed, 0) == "listen" || word(placed, 0) == "next-hop"; };
@@ -82,19 +101,81 @@ Config Interpreter::read(const std::shared_ptr<const Source>& source) {
 
 void Interpreter::gather(const std::shared_ptr<const Source>& source, std::size_t depth) {
   sources_.push_back(source);
+  open_files_.push_back(source->identity);
+  if (!source->problem.empty()) {
+    report_at(source->problem_position, "the file " + source->problem);
+    incomplete_ = true;
+  }
   for (const syntax::Mistake& mistake : source->parsed.mistakes) report_at(source->position(mistake.offset), mistake.message);
-  for (const Statement& each : source->parsed.statements) {
-    const Placed placed{source, &each};
-    if (word(placed, 0) != "include") {
-      statements_.push_back(placed);
-    } else if (each.words.size() != 2 || !each.block.empty()) {
-      report(placed, 0, "expected include \"GLOB\"");
-    } else if (depth >= kMaxIncludeDepth) {
-      report(placed, 0, "files include each other more than " + std::to_string(kMaxIncludeDepth) + " deep");
-    } else if (include_) {
-      const auto files = include_(*source, word(placed, 1));
-      if (files.empty()) report(placed, 1, "no file matches this", {}, Severity::warning);
-      for (const auto& file : files) gather(file, depth + 1);
+  for (const Statement& each : source->parsed.statements) take({source, &each}, depth);
+  open_files_.pop_back();
+}
+
+void Interpreter::take(const Placed& placed, std::size_t depth) {
+  if (word(placed, 0) == "include") {
+    include(placed, depth);
+    return;
+  }
+  statements_.push_back(placed);
+  if (!placed.statement->closed) unclosed(placed, depth);
+}
+
+/// The settings of a block: of one that is never closed, those before the first statement that the block does not take.
+std::span<const syntax::Statement> Interpreter::own(const Placed& placed) const {
+  const auto& block = placed.statement->block;
+  if (placed.statement->closed) return block;
+  std::string name = word(placed, 0);
+  if (find_setting("", name) == nullptr) name = nearest(name, known(""));
+  const auto end = std::find_if(block.begin(), block.end(), [&](const Statement& each) {
+    const std::string inner = word({placed.source, &each}, 0);
+    const Setting* inside = find_setting(name, inner);
+    const bool fits = inside != nullptr && (each.open.empty() || inside->type == Type::block);
+    return !fits && find_setting("", inner) != nullptr;
+  });
+  return {block.begin(), end};
+}
+
+/// What follows the own settings of a block that is never closed is read as if its `}` stood before it.
+void Interpreter::unclosed(const Placed& placed, std::size_t depth) {
+  const std::span<const Statement> rest = std::span(placed.statement->block).subspan(own(placed).size());
+  std::string message = "this `{` has no `}`";
+  if (!rest.empty()) message += "; expected it before line " + std::to_string(position_of({placed.source, &rest.front()}).line) + ", or earlier";
+  report_at(placed.source->position(static_cast<std::size_t>(placed.statement->open.data() - placed.source->text.data())), std::move(message));
+  for (const Statement& each : rest) take({placed.source, &each}, depth);
+  if (rest.empty() && !placed.statement->block.empty() && !placed.statement->block.back().closed) {
+    unclosed({placed.source, &placed.statement->block.back()}, depth);
+  }
+}
+
+void Interpreter::include(const Placed& placed, std::size_t depth) {
+  if (placed.statement->words.size() != 2 || !placed.statement->open.empty()) {
+    report(placed, 0, "expected include \"GLOB\"");
+    return;
+  }
+  if (depth >= kMaxIncludeDepth) {
+    report(placed, 0, "expected files that include each other " + std::to_string(kMaxIncludeDepth) + " deep at most; this is not read");
+    incomplete_ = true;
+    return;
+  }
+  const auto paths = files_.find(*placed.source, word(placed, 1));
+  if (paths.empty()) report(placed, 1, "no file matches this", {}, Severity::warning);
+  for (const std::string& path : paths) {
+    const std::string identity = files_.identity(path);
+    if (identity == placed.source->identity) {
+      report(placed, 1, "this includes the file that it stands in");
+    } else if (std::find(open_files_.begin(), open_files_.end(), identity) != open_files_.end()) {
+      report(placed, 1, "this includes " + path + ", which includes this file: files may not include each other in a circle");
+    } else if (const auto before = included_.find(identity); before != included_.end()) {
+      report(placed, 1, path + " is included already, by " + place(before->second, placed.source->name) + "; each file is read once");
+    } else {
+      included_.emplace(identity, position_of(placed));
+      const auto source = files_.read(path);
+      if (source->problem.starts_with("cannot be read")) {
+        report(placed, 1, path + " " + source->problem);
+        incomplete_ = true;
+      } else {
+        gather(source, depth + 1);
+      }
     }
   }
 }
@@ -103,50 +184,63 @@ void Interpreter::statement(const Placed& placed) {
   const std::string name = word(placed, 0);
   const Setting* row = find_setting("", name);
   if (row == nullptr) {
-    std::string suggestion = nearest(name, known(""));
-    report(placed, 0, "expected a statement, found `" + name + "`", std::move(suggestion));
+    const std::string meant = nearest(name, known(""));
+    report(placed, 0, "expected a statement, found `" + printable(name, kShown) + "`", meant);
+    meant_.insert(meant);
+    // What it would have named is not missed as well.
+    for (const auto& [kind, names] : {std::pair("certificate", &certificates_), std::pair("network", &networks_), std::pair("domains", &domains_),
+                                      std::pair("next-hop", &next_hops_)}) {
+      if (meant == kind) names->emplace(word(placed, 1), position_of(placed));
+    }
     return;
   }
-  if (!row->repeats && !seen_.insert(name).second) {
-    report(placed, 0, "`" + name + "` may stand once");
-    return;
+  if (!row->repeats) {
+    const auto [first, fresh] = seen_.emplace(name, position_of(placed));
+    if (!fresh) {
+      report(placed, 0, "`" + name + "` may stand once, and stands in " + place(first->second, placed.source->name) + " already");
+      return;
+    }
   }
   Target target{.config = &config_, .closure = &config_.closure, .directory = placed.source->directory};
   if (name == "certificate") return certificate(placed);
   if (name == "listen") return listener(placed);
   if (name == "next-hop") return next_hop(placed);
-  if (name == "network") return network(placed);
-  if (name == "domains") return domains(placed);
-  if (name == "spool") return spool(placed);
   if (name == "relay" || name == "reject") return;  // once all the names they may use are known
+  if (name == "spool") return spool(placed);
   if (row->type == Type::block) {
     if (placed.statement->words.size() > 1) report(placed, 1, "expected `{`");
     settings_of(name, placed, target);
     return;
   }
-  std::set<std::string> seen;
+  if (!placed.statement->open.empty() && placed.statement->closed) report(placed, 0, "`" + name + "` takes no block");
+  if (name == "network") return network(placed);
+  if (name == "domains") return domains(placed);
+  Seen seen;
   setting("", placed, target, seen);
 }
 
 void Interpreter::settings_of(std::string_view block, const Placed& placed, Target& target) {
-  std::set<std::string> seen;
-  for (const Statement& each : placed.statement->block) setting(block, {placed.source, &each}, target, seen);
+  Seen seen;
+  for (const Statement& each : own(placed)) setting(block, {placed.source, &each}, target, seen);
   for (const Setting& row : settings()) {
-    if (row.block == block && row.required && !seen.contains(std::string(row.name))) {
-      report(placed, 0, "`" + std::string(block) + "` needs a `" + std::string(row.name) + "`");
-    }
+    const std::string name(row.name);
+    if (row.block != block || !row.required || seen.contains(name) || seen.contains(kMeant + name)) continue;
+    report(placed, 0, "`" + std::string(block) + "` needs a `" + name + "`");
   }
 }
 
-void Interpreter::setting(std::string_view block, const Placed& placed, Target& target, std::set<std::string>& seen) {
+void Interpreter::setting(std::string_view block, const Placed& placed, Target& target, Seen& seen) {
   const std::string name = word(placed, 0);
   const Setting* row = find_setting(block, name);
   if (row == nullptr) {
-    report(placed, 0, "expected a setting of `" + std::string(block) + "`, found `" + name + "`", nearest(name, known(block)));
+    const std::string meant = nearest(name, known(block));
+    report(placed, 0, "expected a setting of `" + std::string(block) + "`, found `" + printable(name, kShown) + "`", meant);
+    seen.emplace(kMeant + meant, position_of(placed));
     return;
   }
-  if (!seen.insert(name).second) {
-    report(placed, 0, "`" + name + "` is given twice");
+  const auto [first, fresh] = seen.emplace(name, position_of(placed));
+  if (!fresh) {
+    report(placed, 0, "`" + name + "` is given twice; it stands in " + place(first->second, placed.source->name) + " already");
     return;
   }
   if (!row->supported) {
@@ -155,10 +249,10 @@ void Interpreter::setting(std::string_view block, const Placed& placed, Target& 
   }
   if (row->type == Type::block) {
     if (placed.statement->words.size() > 1) report(placed, 1, "expected `{`");
-    settings_of("closure", placed, target);
+    settings_of(name, placed, target);
     return;
   }
-  if (!placed.statement->block.empty()) {
+  if (!placed.statement->open.empty() && placed.statement->closed) {
     report(placed, 0, "`" + name + "` takes no block");
     return;
   }
@@ -174,109 +268,20 @@ void Interpreter::setting(std::string_view block, const Placed& placed, Target& 
     report(placed, 1, "`dane` " + std::string(kNotYet));
     return;
   }
+  target.position = position_of(placed, 1);
   binding(block, name)(target, std::get<Value>(value));
 }
 
-bool Interpreter::named(const Placed& placed, std::set<std::string>& names, std::string& name) {
+bool Interpreter::named(const Placed& placed, Seen& names, std::string& name) {
   name = word(placed, 1);
   if (name.empty()) {
     report(placed, 1, "expected a name");
     return false;
   }
-  if (names.insert(name).second) return true;
-  report(placed, 1, "there is a " + word(placed, 0) + " `" + name + "` already");
+  const auto [first, fresh] = names.emplace(name, position_of(placed));
+  if (fresh) return true;
+  report(placed, 1, "there is a " + word(placed, 0) + " `" + printable(name, kShown) + "` already, in " + place(first->second, placed.source->name));
   return false;
-}
-
-void Interpreter::certificate(const Placed& placed) {
-  Certificate certificate;
-  if (!named(placed, certificates_, certificate.name)) return;
-  certificate.position = placed.source->position(static_cast<std::size_t>(placed.statement->words[0].text.data() - placed.source->text.data()));
-  if (placed.statement->words.size() > 2) report(placed, 2, "expected `{`");
-  Target target{.certificate = &certificate, .directory = placed.source->directory};
-  settings_of("certificate", placed, target);
-  config_.certificates.push_back(std::move(certificate));
-}
-
-void Interpreter::spool(const Placed& placed) {
-  if (word(placed, 1) != "rocksdb" || word(placed, 2).empty() || placed.statement->words.size() > 3) {
-    const bool kind = word(placed, 1) == "rocksdb";
-    report(placed, kind ? (word(placed, 2).empty() ? 2 : 3) : 1, "expected spool rocksdb DIRECTORY", kind ? "" : nearest(word(placed, 1), {"rocksdb"}));
-    return;
-  }
-  const std::string path = word(placed, 2);
-  const std::string& directory = placed.source->directory;
-  config_.spool.directory = path.starts_with('/') || directory.empty() ? path : directory + "/" + path;
-  Target target{.config = &config_, .directory = directory};
-  settings_of("spool", placed, target);
-}
-
-void Interpreter::listener(const Placed& placed) {
-  Listener listener;
-  listener.closure = config_.closure;
-  listener.position = placed.source->position(static_cast<std::size_t>(placed.statement->words[0].text.data() - placed.source->text.data()));
-  const auto endpoint = Endpoint::parse(word(placed, 1));
-  if (!endpoint) {
-    report(placed, 1, "expected address:port, such as 127.0.0.1:25 or [::1]:25, found `" + word(placed, 1) + "`");
-    return;
-  }
-  listener.endpoint = *endpoint;
-  if (placed.statement->words.size() > 2) report(placed, 2, "expected `{`");
-  Target target{.closure = &listener.closure, .listener = &listener};
-  set_defaults("listen", target);
-  settings_of("listen", placed, target);
-  for (const Listener& other : config_.listeners) {
-    if (other.endpoint == listener.endpoint) report(placed, 1, "there is a listener on " + other.endpoint.text() + " already");
-  }
-  if (listener.certificates.empty() && listener.tls != ListenerTls::off) {
-    for (const Certificate& certificate : config_.certificates) listener.certificates.push_back(certificate.name);
-    if (listener.certificates.empty()) report(placed, 0, "this listener's tls needs a `certificate`");
-  }
-  for (const std::string& name : listener.certificates) {
-    if (!certificates_.contains(name)) {
-      report(placed, 0, "there is no certificate `" + name + "`", nearest(name, {certificates_.begin(), certificates_.end()}));
-    }
-  }
-  config_.listeners.push_back(std::move(listener));
-}
-
-void Interpreter::next_hop(const Placed& placed) {
-  NextHop next_hop;
-  if (!named(placed, next_hops_, next_hop.name)) return;
-  next_hop.closure = config_.closure;
-  next_hop.position = placed.source->position(static_cast<std::size_t>(placed.statement->words[0].text.data() - placed.source->text.data()));
-  if (placed.statement->words.size() > 2) report(placed, 2, "expected `{`");
-  Target target{.closure = &next_hop.closure, .next_hop = &next_hop};
-  set_defaults("next-hop", target);
-  settings_of("next-hop", placed, target);
-  std::uint16_t port = 25;
-  bool has_target = false;
-  for (const Statement& each : placed.statement->block) {
-    const Placed inner{placed.source, &each};
-    const std::string name = word(inner, 0);
-    if (name == "port") {
-      const std::string text = word(inner, 1);
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-      if (error != std::errc() || end != text.data() + text.size() || port == 0) report(inner, 1, "expected a port, 1 to 65535");
-    }
-    if (name != "host" && name != "mx") continue;
-    if (std::exchange(has_target, true)) report(inner, 0, "a next hop has one `host` or `mx`");
-    if (name == "mx") {
-      if (each.words.size() > 1) report(inner, 1, "expected the end of the statement");
-      next_hop.target = MxTarget{};
-      continue;
-    }
-    const std::string text = word(inner, 1);
-    auto host = parse_host(text, 25);
-    if (!host) {
-      report(inner, 1, "expected a host's name or address and perhaps a port, such as mail.example.org:25 or [::1]:25, found `" + text + "`");
-      host.emplace();
-    }
-    next_hop.target = std::move(*host);
-  }
-  if (!has_target) report(placed, 0, "next-hop `" + next_hop.name + "` needs a `host` or `mx`");
-  if (auto* mx = std::get_if<MxTarget>(&next_hop.target)) mx->port = port;
-  config_.next_hops.push_back(std::move(next_hop));
 }
 
 }  // namespace adieu::config

@@ -4,12 +4,11 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <fstream>
+#include <filesystem>
 #include <memory>
-#include <set>
-#include <sstream>
 
 #include "relay/config/interpreter.h"
+#include "relay/config/text_file.h"
 
 namespace adieu::config {
 namespace {
@@ -20,84 +19,70 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::shared_ptr<Source> make_source(std::string name, std::string text) {
+/// By which a file is known again, whatever the path that leads to it.
+std::string identity_of(const std::string& path) {
+  std::error_code error;
+  const auto canonical = std::filesystem::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+std::shared_ptr<Source> make_source(std::string name, TextFile file) {
   auto source = std::make_shared<Source>();
   source->directory = directory_of(name);
+  source->identity = identity_of(name);
   source->name = std::move(name);
-  source->text = std::move(text);
+  source->text = std::move(file.text);
+  source->problem = std::move(file.problem);
+  source->problem_position = {source->name, file.line, file.column};
   source->parsed = syntax::parse(source->text);
   return source;
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+constexpr std::string_view kWildcards = "*?[";
+
+/// A path, in which no character is a wildcard, as a pattern.
+std::string literally(const std::string& path) {
+  std::string pattern;
+  for (const char c : path) {
+    if (kWildcards.find(c) != std::string_view::npos || c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
 }
 
-std::vector<std::string> matches(const std::string& pattern) {
+/// A pattern without wildcards is a path, whether there is such a file or not.
+std::vector<std::string> matches(const Source& from, const std::string& pattern) {
+  if (pattern.find_first_of(kWildcards) == std::string::npos) return {pattern.starts_with('/') ? pattern : from.directory + "/" + pattern};
   glob_t found{};
   std::vector<std::string> paths;
-  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  const std::string whole = pattern.starts_with('/') ? pattern : literally(from.directory) + "/" + pattern;
+  if (::glob(whole.c_str(), 0, nullptr, &found) == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   return paths;
 }
 
 Loaded load(const std::shared_ptr<const Source>& source) {
   Loaded loaded;
-  const auto include = [&](const Source& from, const std::string& pattern) {
-    std::vector<std::shared_ptr<const Source>> files;
-    for (const std::string& path : matches(pattern.starts_with('/') ? pattern : from.directory + "/" + pattern)) {
-      if (auto text = read_file(path)) {
-        files.push_back(make_source(path, std::move(*text)));
-      } else {
-        loaded.diagnostics.push_back({Severity::error, {path, 1, 1}, "cannot be read", {}, {}});
-      }
-    }
-    return files;
-  };
-  Config config = Interpreter(include, loaded.diagnostics).read(source);
-  std::stable_sort(loaded.diagnostics.begin(), loaded.diagnostics.end(), [](const Diagnostic& left, const Diagnostic& right) {
-    return left.position.file == right.position.file && left.position.line < right.position.line;
-  });
+  const Interpreter::Files files{
+      matches, identity_of, [](const std::string& path) -> std::shared_ptr<const Source> { return make_source(path, read_text_file(path)); }};
+  Interpreter interpreter(files, loaded.diagnostics);
+  Config config = interpreter.read(source);
+  for (const auto& each : interpreter.sources()) loaded.sources.push_back({each->name, each->text});
+  loaded.tidy();
   const bool wrong = std::any_of(loaded.diagnostics.begin(), loaded.diagnostics.end(),
                                  [](const Diagnostic& diagnostic) { return diagnostic.severity == Severity::error; });
-  if (!wrong) loaded.config = std::move(config);
+  (wrong ? loaded.draft : loaded.config) = std::move(config);
   return loaded;
 }
 
 }  // namespace
 
-std::string Diagnostic::text() const {
-  std::string out = position.file + ":" + std::to_string(position.line) + ":" + std::to_string(position.column) + ": ";
-  out += severity == Severity::error ? "error: " : "warning: ";
-  out += message;
-  if (!suggestion.empty()) out += "; " + suggestion;
-  out += "\n";
-  if (source_line.empty()) return out;
-  out += "    " + source_line + "\n    ";
-  for (std::size_t i = 0; i + 1 < position.column; ++i) out += i < source_line.size() && source_line[i] == '\t' ? '\t' : ' ';
-  return out + "^\n";
-}
-
-std::string Loaded::text() const {
-  std::string out;
-  for (const Diagnostic& diagnostic : diagnostics) out += diagnostic.text();
-  return out;
-}
-
 Loaded load_file(const std::string& path) {
-  auto text = read_file(path);
-  if (!text) {
-    Loaded loaded;
-    loaded.diagnostics.push_back({Severity::error, {path, 1, 1}, "cannot be read; -c names another policy file", {}, {}});
-    return loaded;
-  }
-  return load(make_source(path, std::move(*text)));
+  TextFile file = read_text_file(path);
+  if (file.problem.starts_with("cannot be read")) file.problem += "; -c names another policy file";
+  return load(make_source(path, std::move(file)));
 }
 
-Loaded load_text(const std::string& name, std::string_view text) { return load(make_source(name, std::string(text))); }
+Loaded load_text(const std::string& name, std::string_view text) { return load(make_source(name, as_text(std::string(text)))); }
 
 }  // namespace adieu::config

@@ -37,6 +37,9 @@ struct ValueError {
 /// `words`: those behind the setting's name.
 std::variant<Value, ValueError> parse_value(const Setting& setting, const std::vector<std::string>& words);
 
+/// A domain whose labels have 63 octets at most (RFC 1035 section 2.3.4), the last of them not digits alone.
+bool is_host_name(std::string_view name);
+
 /// A host's name or address, and perhaps a port, else `port`: "mail.example.org:25", "[::1]:25", "::1".
 std::optional<HostTarget> parse_host(const std::string& text, std::uint16_t port);
 

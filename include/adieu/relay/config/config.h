@@ -43,10 +43,13 @@ struct Certificate {
   std::string key_file;    // PEM
   std::vector<std::string> server_names;  // that it is sent for, beside those that stand in it
   Position position;
+  Position chain_position;
+  Position key_position;
 };
 
 struct Tls {
   std::string priority;        // a GnuTLS priority string
+  Position priority_position;  // line 0 where it is not given
   bool session_tickets{};
   Duration handshake_timeout{};
 };
@@ -121,6 +124,7 @@ struct Rule {
 
 struct Spool {
   std::string directory;
+  Position position;
   bool sync{};                  // off only for trying out: an acknowledged message may then be lost by a crash of the machine
   std::uint64_t cache{};        // octets of RocksDB's block cache
   std::uint64_t large{};        // mail data beyond this streams into a file of its own
@@ -177,6 +181,8 @@ struct Config {
   std::vector<DomainSet> domains;
   std::vector<NextHop> next_hops;
   std::vector<Rule> rules;
+  Position hostname_position;           // of its value; line 0 where it is not given
+  Position user_position;
 };
 
 }  // namespace adieu::config

@@ -25,14 +25,28 @@ struct Diagnostic {
   std::string text() const;
 };
 
-struct Loaded {
-  std::optional<Config> config;  // none when there is an error
-  std::vector<Diagnostic> diagnostics;
-
-  std::string text() const;      // all diagnostics, one after another
+/// The text of a file that was read, for showing its lines.
+struct SourceText {
+  std::string name;
+  std::string text;
 };
 
-/// Reads the file at `path` and what it includes. A file that cannot be read is a diagnostic too.
+struct Loaded {
+  std::optional<Config> config;         // none when there is an error
+  std::optional<Config> draft;          // then this: what could be read, for looking further; what was mistaken is missing in it
+  std::vector<Diagnostic> diagnostics;  // file by file in the order of reading, then by line and column
+  std::vector<SourceText> sources;
+
+  /// What there is to look at, good or not.
+  const Config& readable() const { return config ? *config : *draft; }
+  /// Says one thing more, with the line it is about; an error takes `config` away.
+  void say(Severity severity, const Position& position, std::string message);
+  /// Sorts the diagnostics, and says each once.
+  void tidy();
+  std::string text() const;             // all diagnostics, one after another
+};
+
+/// Reads the file at `path` and what it includes. A file that cannot be read, or is no text, is a diagnostic too.
 Loaded load_file(const std::string& path);
 /// The same for a text that is at hand; `name` stands in positions, includes are relative to its directory.
 Loaded load_text(const std::string& name, std::string_view text);
