@@ -1,4 +1,4 @@
-// `adieu serve`, `adieu check`, `adieu settings`, `adieu sink`. See commands.h.
+// `adieu serve`, `adieu settings`, `adieu sink`. See commands.h.
 #include <functional>
 #include <iostream>
 
@@ -7,7 +7,6 @@
 #include "daemon/logger.h"
 #include "daemon/relay.h"
 #include "daemon/sink.h"
-#include "daemon/tls_setup.h"
 
 namespace adieu::cli {
 namespace {
@@ -32,13 +31,6 @@ int tell(Log& log, const Error& error) {
   return status_of(error);
 }
 
-/// What a log would say, on standard error.
-class PrintingLog final : public Log {
- public:
-  bool enabled(LogLevel) const override { return true; }
-  void write(LogLevel level, std::string_view line) override { std::cerr << "level=" << name(level) << ' ' << line << '\n'; }
-};
-
 }  // namespace
 
 int serve(const std::string& policy_file, bool accept_loss) {
@@ -62,31 +54,6 @@ int serve(const std::string& policy_file, bool accept_loss) {
   return (*relay)->run(to_file ? [&log] { log.reopen(); } : std::function<void()>());
 }
 
-int check(const std::string& policy_file) {
-  const config::Loaded loaded = load_and_tell(policy_file);
-  if (!loaded.config) return kConfiguration;
-  PrintingLog log;
-  bool well = true;
-  const auto complain = [&](const config::Position& position, const Error& error) {
-    std::cerr << position.file << ':' << position.line << ':' << position.column << ": error: " << error.message << '\n';
-    well = false;
-  };
-  for (const config::Listener& listener : loaded.config->listeners) {
-    const auto channels = daemon::make_server_channels(*loaded.config, listener, log);
-    if (!channels) complain(listener.position, channels.error());
-  }
-  for (const config::NextHop& next_hop : loaded.config->next_hops) {
-    const auto channels = daemon::make_client_channels(*loaded.config, next_hop);
-    if (!channels) complain(next_hop.position, channels.error());
-  }
-  if (!loaded.config->postmaster) {
-    std::cerr << policy_file << ":1:1: warning: there is no `postmaster`: mail to <postmaster> and to postmaster@" << loaded.config->hostname
-              << " is refused where no rule takes it, but everybody may expect to reach somebody there (RFC 5321 section 4.5.1)\n";
-  }
-  if (well) std::cout << policy_file << ": ok\n";
-  return well ? kOk : kConfiguration;
-}
-
 int settings(bool json) {
   std::cout << (json ? config::settings_json() : config::settings_text());
   return kOk;
@@ -101,8 +68,8 @@ int sink(const SinkCommand& command) {
   const auto log = daemon::make_stderr_log(LogLevel::debug);
   const auto done = daemon::run_sink(*endpoint, command.directory, *log);
   if (done) return kOk;
-  // There is no policy file that could be wrong.
-  return tell(*log, done.error()) == kTemporary ? kTemporary : kFailed;
+  const int status = tell(*log, done.error());
+  return status == kConfiguration ? kFailed : status;  // there is no policy file that could be wrong
 }
 
 }  // namespace adieu::cli

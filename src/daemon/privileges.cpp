@@ -14,6 +14,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 namespace adieu::daemon {
 namespace {
@@ -25,11 +28,41 @@ Result<const passwd*> find_user(const std::string& user) {
   return entry;
 }
 
+std::string name_of(uid_t owner) {
+  const passwd* entry = ::getpwuid(owner);
+  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(owner);
+}
+
 }  // namespace
+
+Result<> check_user(const std::string& user) {
+  if (user.empty()) return {};
+  const auto entry = find_user(user);
+  if (!entry) return tl::unexpected<Error>(entry.error());
+  return {};
+}
+
+Result<> check_owner(const std::string& directory, const std::string& user) {
+  if (user.empty()) return {};
+  const auto entry = find_user(user);
+  if (!entry) return tl::unexpected<Error>(entry.error());
+  const uid_t wanted = (*entry)->pw_uid;  // the next look into the list of users overwrites the entry
+  namespace fs = std::filesystem;
+  std::vector<std::string> paths = {directory};
+  std::error_code error;
+  for (fs::directory_iterator each(directory, error), end; !error && each != end; each.increment(error)) paths.push_back(each->path());
+  for (const std::string& path : paths) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0 || status.st_uid == wanted) continue;
+    return failure(ErrorKind::invalid, path + " belongs to " + name_of(status.st_uid) + ", and the relay becomes " + user + " (`user`): chown -R " + user +
+                                           " " + directory);
+  }
+  return {};
+}
 
 Result<> make_directory(const std::string& directory, const std::string& user) {
   if (::mkdir(directory.c_str(), 0700) != 0) {
-    if (errno == EEXIST) return {};
+    if (errno == EEXIST) return check_owner(directory, user);
     return tl::unexpected<Error>(error_of_errno("make " + directory, errno));
   }
   if (user.empty() || ::geteuid() != 0) return {};

@@ -9,8 +9,14 @@
 
 namespace adieu::daemon {
 
-/// Makes `directory` (and nothing above it) if it is missing, mode 0700, for `user` ("" for whoever we are).
+/// Makes `directory` (and nothing above it) if it is missing, mode 0700, for `user` ("" for whoever we are). One that is there must be theirs:
+/// see check_owner.
 Result<> make_directory(const std::string& directory, const std::string& user);
+/// Whether `directory` and what stands in it belong to `user`; "" for whoever we are, who may do with it what the system lets them. Errors
+/// (invalid) name the owner and the user. What does not exist is nobody's, and no error.
+Result<> check_owner(const std::string& directory, const std::string& user);
+/// Whether there is such a user; "" is.
+Result<> check_user(const std::string& user);
 /// Gives up root for ever: groups, group, user. Nothing is done for "" or when we are that user already. Before any thread is started.
 Result<> become(const std::string& user);
 /// Raises the limit on open files to the hard limit.

@@ -2,7 +2,9 @@
 #include "daemon/tls_setup.h"
 
 #include <algorithm>
+#include <ctime>
 
+#include "io/gnutls/certificate_files.h"
 #include "io/gnutls/channel.h"
 
 namespace adieu::daemon {
@@ -16,8 +18,9 @@ Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::
                                           [&](const config::Certificate& each) { return each.name == name; });
     check(certificate != config.certificates.end(), "a listener names only certificates that there are");
     files.push_back({certificate->chain_file, certificate->key_file, certificate->server_names});
-    if (const std::string warning = gnutls::expiry_warning(certificate->chain_file); !warning.empty()) {
-      log.write(LogLevel::warning, LogLine("certificate").field("warning", warning));
+    for (const gnutls::CertificateFinding& finding : gnutls::inspect_certificate(files.back(), std::time(nullptr))) {
+      if (finding.wrong) return failure(ErrorKind::invalid, "listener " + listener.endpoint.text() + ": " + finding.message);
+      log.write(LogLevel::warning, LogLine("certificate").field("warning", finding.message));
     }
   }
   // A ticket that was given cannot be taken back when its session breaks: who wants that gives none (R13).

@@ -12,7 +12,7 @@
 
 namespace adieu::daemon {
 
-/// Null for a listener without TLS. Reads the files; a certificate that has expired is a warning in the log. Errors name the file.
+/// Null for a listener without TLS. Reads the files; a certificate that has expired or soon will is a warning in the log. Errors name the file.
 Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::Config& config, const config::Listener& listener,
                                                                   Log& log);
 

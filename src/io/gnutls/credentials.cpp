@@ -172,25 +172,6 @@ Result<std::shared_ptr<const Credentials>> make_client_credentials(const std::st
   return credentials;
 }
 
-std::string expiry_warning(const std::string& chain_file) {
-  const auto pem = read_file(chain_file);
-  if (!pem) return {};
-  gnutls_x509_crt_t certificate = nullptr;
-  gnutls_x509_crt_init(&certificate);
-  const gnutls_datum_t data = datum(*pem);
-  std::string warning;
-  if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) == GNUTLS_E_SUCCESS) {
-    const std::time_t now = std::time(nullptr);
-    if (gnutls_x509_crt_get_expiration_time(certificate) < now) {
-      warning = "certificate " + chain_file + " has expired: peers that verify will refuse it";
-    } else if (gnutls_x509_crt_get_activation_time(certificate) > now) {
-      warning = "certificate " + chain_file + " is not valid yet: peers that verify will refuse it";
-    }
-  }
-  gnutls_x509_crt_deinit(certificate);
-  return warning;
-}
-
 Result<CertificatePem> make_self_signed(const std::string& name, int days) {
   gnutls_x509_privkey_t key = nullptr;
   gnutls_x509_crt_t certificate = nullptr;

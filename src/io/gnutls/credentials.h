@@ -71,9 +71,6 @@ Result<std::shared_ptr<const Credentials>> make_server_credentials(const Certifi
 Result<std::shared_ptr<const Credentials>> make_client_credentials(const std::string& priority, bool verify,
                                                                    const std::string& trust_file = {});
 
-/// What a file's first certificate says about its time: a warning for people, or empty.
-std::string expiry_warning(const std::string& chain_file);
-
 /// A self-signed certificate for `name` with a P-256 key, valid for `days` from now: for trying things out.
 Result<CertificatePem> make_self_signed(const std::string& name, int days);
 

@@ -67,15 +67,6 @@ TEST_F(Certificates, a_priority_that_makes_no_sense_is_told_with_its_place) {
   EXPECT_THAT(error(gnutls::make_client_credentials("NONSENSE", false)), HasSubstr("NONSENSE"));
 }
 
-TEST_F(Certificates, one_that_has_expired_or_is_not_valid_yet_is_a_warning) {
-  const auto write = [&](int from, int to) {
-    return folder_.write("chain.pem", Certificate(&authority_, KeyKind::p256, {kHost}, from, to).chain());
-  };
-  EXPECT_EQ(gnutls::expiry_warning(write(-2, 2)), "");
-  EXPECT_THAT(gnutls::expiry_warning(write(-2, -1)), AllOf(HasSubstr("chain.pem"), HasSubstr("expired")));
-  EXPECT_THAT(gnutls::expiry_warning(write(1, 2)), AllOf(HasSubstr("chain.pem"), HasSubstr("not valid yet")));
-}
-
 TEST_F(Certificates, a_self_signed_one_verifies_as_its_own_authority) {
   const auto pem = gnutls::make_self_signed(kHost, 1).value();
   const std::string trust = folder_.write("trust.pem", pem.chain);
