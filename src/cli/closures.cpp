@@ -36,7 +36,7 @@ struct Row {
   json peer;
   double lost = 0;
   double sessions = 0;
-  double rate = 0;         // lost, of all transactions
+  double rate = 0;         // lost, of all transactions; since a day: of all sessions
   double probability = 1;
 };
 
@@ -107,8 +107,8 @@ std::string percent(double part) {
   return text.data();
 }
 
-void print_peers(const std::vector<Row>& rows, bool all) {
-  std::printf("%8s %8s %8s %9s %10s %6s  %s\n", "lost", "rate", "sessions", "last 100", "probable", "alarms", "peer");
+void print_peers(const std::vector<Row>& rows, bool all, bool of_days) {
+  std::printf("%8s %8s %8s %9s %10s %6s  %s\n", "lost", of_days ? "share" : "rate", "sessions", "last 100", "probable", "alarms", "peer");
   const std::size_t shown = all ? rows.size() : std::min(rows.size(), kShown);
   for (std::size_t i = 0; i < shown; ++i) {
     const Row& row = rows[i];
@@ -217,7 +217,7 @@ int closures(const std::string& policy_file, const ClosuresCommand& command) {
   if (rows.empty()) {
     std::printf("no peer\n");
   } else {
-    print_peers(rows, command.all);
+    print_peers(rows, command.all, !since.empty());
   }
   if (command.peer.empty()) {
     print_endings(totals);

@@ -109,6 +109,9 @@ def test_told(directory, children):
         assert "endings of all peers, by day (UTC)" in table
         only = closures(relay, "--peer", "LOSSY", "--since", "1d")
         assert "fin/rolled-back" in only and "client.example" not in only, only
+        # Of days the sessions are known, not the transactions.
+        assert "rate" in table[0] and "share" not in table[0] and "share" in only.splitlines()[0], (table[0], only)
+        assert only.splitlines()[1].split()[:3] == ["1", "50.00%", "2"] and table[1].split()[:3] == ["1", "33.33%", "2"], (only, table)
 
     wait_until("the last layer's record", lambda: len(relay.closures()) == 5)
     check()

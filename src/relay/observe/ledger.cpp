@@ -37,10 +37,6 @@ std::string rounded(double value) {
 
 }  // namespace
 
-bool costly(tls::Ending ending, tls::Effect effect) {
-  return ending == tls::Ending::corrupt || ending == tls::Ending::injected || (cut(ending) && costs(effect));
-}
-
 std::string_view name(AlarmReason reason) {
   switch (reason) {
     case AlarmReason::unusual: return "unusual";
@@ -129,7 +125,7 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   peer.layers[index(end.ending)][index(excused ? tls::Effect::none : end.effect)] += 1;
   peer.days.add(index(end.ending), now);
   peer.truncations.add(end.transactions + (rolled_back ? 1u : 0u), truncated);
-  if (!excused && costly(end.ending, end.effect)) {
+  if (truncated) {
     peer.days.add(PeerLedger::kCostly, now);
     peer.last_costly = now;
   }

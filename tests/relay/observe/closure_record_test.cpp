@@ -2,6 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "adieu/relay/observe/ledger.h"
+#include "support/source_tree.h"
+
 namespace adieu::observe {
 namespace {
 using namespace std::chrono_literals;
@@ -40,6 +47,53 @@ TEST(ClosureRecord, says_how_it_ended_what_that_cost_and_who_it_was) {
   EXPECT_EQ(record(tls::Ending::fin, tls::Effect::ack_unconfirmed).line().text(),
             "event=closure ending=fin effect=ack-unconfirmed role=server peer=192.0.2.1:4711 name=client.example listener=[::]:25 tls=TLS1.3 "
             "in=0 out=0 transactions=0 seconds=1.042");
+}
+/// The keys of a log line but for its event.
+std::set<std::string> fields(const std::string& line) {
+  std::set<std::string> keys;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    const std::size_t equals = word.find('=');
+    if (equals != std::string::npos && word.substr(0, equals) != "event") keys.insert(word.substr(0, equals));
+  }
+  return keys;
+}
+
+/// The fields that adieu-closure(7) lists in this section.
+std::set<std::string> documented(const std::string& section) {
+  std::ifstream page(in_source_tree("man/adieu-closure.7"));
+  std::set<std::string> keys;
+  bool inside = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with(".Sh ")) inside = line == ".Sh " + section;
+    if (!inside || !line.starts_with(".It Cm ")) continue;
+    std::istringstream words(line.substr(7));
+    for (std::string word; words >> word;) {
+      if (word != ",") keys.insert(word);
+    }
+  }
+  return keys;
+}
+
+TEST(ClosureRecord, has_the_fields_that_the_page_lists) {
+  ClosureRecord full = record(tls::Ending::alert, tls::Effect::rolled_back);
+  full.end.detail = "bad_certificate";
+  full.host = "mx.example";
+  full.end.info.peer_identity = "mx.example";
+  full.end.info.server_name = "relay.example.org";
+  full.end.info.cipher = "AES";
+  auto keys = fields(full.line().text());
+  full.role = Role::client;
+  keys.merge(fields(full.line().text()));
+  EXPECT_EQ(keys, documented("THE RECORD IN THE LOG"));
+}
+
+TEST(Alarm, has_the_fields_that_the_page_lists) {
+  Alarm alarm;
+  alarm.reason = AlarmReason::unusual;
+  alarm.peer = "client";
+  auto keys = fields(alarm.line().text());
+  EXPECT_EQ(keys, documented("THE ALARM"));
 }
 }  // namespace
 }  // namespace adieu::observe

@@ -23,9 +23,6 @@ namespace adieu::observe {
 inline constexpr std::size_t kEndings = static_cast<std::size_t>(tls::Ending::handshake) + 1;
 inline constexpr std::size_t kEffects = static_cast<std::size_t>(tls::Effect::ack_unconfirmed) + 1;
 
-/// R18, R19: what was cut at the cost of a transaction, and what cannot be innocent.
-bool costly(tls::Ending ending, tls::Effect effect);
-
 /// By identity where TLS or AUTH gave one, else by network (/24, /64) and name: of a client its EHLO's, of a next hop the host's.
 struct PeerKey {
   Role role = Role::server;
@@ -46,7 +43,7 @@ struct PeerLedger {
   using Layers = std::array<std::array<float, kEffects>, kEndings>;
   Layers layers{};                               // by ending and effect, decayed
   Truncations truncations;
-  /// Endings; and which of them were costly, as one more kind.
+  /// Endings; and which of them cut a transaction at a cost, as one more kind.
   using Days = Timeline<std::uint16_t, kEndings + 1, 32>;
   static constexpr std::size_t kCostly = kEndings;
   Days days = Days(std::chrono::hours(24));
