@@ -14,13 +14,15 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace adieu::test {
 
 class Nsd {
  public:
-  /// `zone`: records of example.net, in the format of a zone file, without SOA and NS.
-  explicit Nsd(const std::string& zone) {
+  /// `zone`: records of example.net, in the format of a zone file, without SOA and NS. `others`: further zones, each with one MX of preference 10
+  /// at its top and at `host` below it, which names mx.example.net.
+  explicit Nsd(const std::string& zone, const std::vector<std::string>& others = {}) {
     namespace fs = std::filesystem;
     std::string name = (fs::temp_directory_path() / "adieu-nsd-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
@@ -30,6 +32,11 @@ class Nsd {
                                            << directory_.string() << "\"\n  pidfile: \"\"\n  database: \"\"\n  xfrdfile: \"" << directory_.string() << "/xfrd\"\n  zonelistfile: \""
                                            << directory_.string() << "/list\"\n  logfile: \"" << directory_.string() << "/log\"\n  server-count: 1\nremote-control:\n  control-enable: no\nzone:\n"
                                            << "  name: example.net\n  zonefile: zone\n";
+    std::ofstream(directory_ / "other") << "$TTL 60\n@ SOA ns.example.net. hostmaster.example.net. 1 3600 900 86400 60\n@ NS ns.example.net.\n"
+                                        << "@ MX 10 mx.example.net.\nhost MX 10 mx.example.net.\n";
+    std::ofstream conf(directory_ / "nsd.conf", std::ios::app);
+    for (const std::string& other : others) conf << "zone:\n  name: " << other << "\n  zonefile: other\n";
+    conf.close();
     child_ = ::fork();
     if (child_ == 0) {
       ::execl("/usr/sbin/nsd", "nsd", "-d", "-c", (directory_ / "nsd.conf").c_str(), nullptr);

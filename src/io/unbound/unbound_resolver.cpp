@@ -1,10 +1,14 @@
 // See unbound_resolver.h.
 #include "io/unbound/unbound_resolver.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unbound.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <functional>
 #include <optional>
 #include <unordered_map>
@@ -20,6 +24,10 @@ constexpr int kTypeAaaa = 28;
 constexpr int kClassIn = 1;
 constexpr int kNameError = 3;
 constexpr std::size_t kMaxRecords = 64;
+
+/// Zones that libunbound answers by itself, beside those of private networks (`unblock-lan-zones`). Whoever uses one of them at home has a name
+/// server that knows it. `localhost` is this machine's own, everywhere (RFC 6761 section 6.3).
+constexpr std::array kSpecialZones = {"test.", "invalid.", "onion.", "home.arpa.", "resolver.arpa.", "service.arpa."};
 
 /// A name in wire form (RFC 1035 section 3.1) from `octets`, without its final dot; the root is empty. Answers of libunbound are not compressed.
 std::optional<std::string> name_of(Octets octets) {
@@ -84,16 +92,37 @@ std::optional<IpAddress> read_address(Octets octets) {
   }
 }
 
+/// Its descriptor is an epoll set of libunbound's and of an eventfd, which tells of questions that libunbound did not take.
 class LibResolver final : public UnboundResolver {
  public:
   explicit LibResolver(ub_ctx* context) : context_(context) {}
   ~LibResolver() override {
-    for (const auto& [id, query] : queries_) ub_cancel(context_, query->async);
+    for (const auto& [id, query] : queries_) {
+      if (query->asked) ub_cancel(context_, query->async);
+    }
     ub_ctx_delete(context_);
+    if (refusals_ >= 0) ::close(refusals_);
+    if (both_ >= 0) ::close(both_);
   }
 
-  int descriptor() const override { return ub_fd(context_); }
-  void process() override { ub_process(context_); }
+  Result<> open() {
+    refusals_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    both_ = ::epoll_create1(EPOLL_CLOEXEC);
+    for (const int each : {ub_fd(context_), refusals_}) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      if (::epoll_ctl(both_, EPOLL_CTL_ADD, each, &event) != 0) return tl::unexpected<Error>(error_of_errno("resolver", errno));
+    }
+    return {};
+  }
+
+  int descriptor() const override { return both_; }
+  void process() override {
+    ub_process(context_);
+    std::uint64_t count = 0;
+    if (::read(refusals_, &count, sizeof count) != sizeof count) return;
+    for (const auto& [id, error] : std::exchange(refused_, {})) finish(*queries_.at(id), error, nullptr);
+  }
 
   void mail_exchangers(const std::string& domain, std::function<void(dns::MailExchangers)> done) override {
     ask(domain, kTypeMx, [done = std::move(done)](int error, const ub_result* result) {
@@ -140,28 +169,39 @@ class LibResolver final : public UnboundResolver {
     LibResolver* resolver = nullptr;
     std::uint64_t id = 0;
     int async = 0;
+    bool asked = false;
     std::function<void(int, const ub_result*)> done;
   };
 
   void ask(const std::string& name, int type, std::function<void(int, const ub_result*)> done) {
     const std::uint64_t id = ++last_id_;
-    auto query = std::make_unique<Query>(Query{this, id, 0, std::move(done)});
+    auto query = std::make_unique<Query>(Query{this, id, 0, false, std::move(done)});
     Query& asked = *query;
     queries_.emplace(id, std::move(query));
     const int error = ub_resolve_async(context_, name.c_str(), type, kClassIn, &asked, answered, &asked.async);
-    check(error == 0, "libunbound takes a question");
+    asked.asked = error == 0;
+    if (error == 0) return;
+    refused_.emplace_back(id, error);  // out of memory, for one; told later, as every answer
+    const std::uint64_t one = 1;
+    check(::write(refusals_, &one, sizeof one) == sizeof one, "an eventfd counts");
   }
 
-  static void answered(void* self, int error, ub_result* result) noexcept {
-    const std::unique_ptr<ub_result, void (*)(ub_result*)> owned(result, ub_resolve_free);
-    auto& query = *static_cast<Query*>(self);
+  static void finish(Query& query, int error, const ub_result* result) {
     LibResolver& resolver = *query.resolver;
     const auto done = std::move(query.done);
     resolver.queries_.erase(query.id);
     done(error, result);
   }
 
+  static void answered(void* self, int error, ub_result* result) noexcept {
+    const std::unique_ptr<ub_result, void (*)(ub_result*)> owned(result, ub_resolve_free);
+    finish(*static_cast<Query*>(self), error, result);
+  }
+
   ub_ctx* context_;
+  int refusals_ = -1;  // eventfd
+  int both_ = -1;      // epoll set
+  std::vector<std::pair<std::uint64_t, int>> refused_;  // questions and libunbound's errors
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
 };
@@ -171,7 +211,8 @@ class LibResolver final : public UnboundResolver {
 Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector<Endpoint>& servers) {
   ub_ctx* context = ub_ctx_create();
   if (context == nullptr) return failure(ErrorKind::unavailable, "resolver: out of memory");
-  std::unique_ptr<UnboundResolver> resolver = std::make_unique<LibResolver>(context);
+  auto resolver = std::make_unique<LibResolver>(context);
+  if (auto opened = resolver->open(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
   int error = ub_ctx_async(context, 1);
   if (servers.empty()) {
     // A machine without these files asks the roots.
@@ -183,8 +224,12 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector
     if (error == 0) error = ub_ctx_set_fwd(context, at.c_str());
     if (error == 0 && server.address.is_loopback()) error = ub_ctx_set_option(context, "do-not-query-localhost:", "no");
   }
+  if (error == 0) error = ub_ctx_set_option(context, "unblock-lan-zones:", "yes");
+  for (const char* zone : kSpecialZones) {
+    if (error == 0) error = ub_ctx_zone_remove(context, zone);
+  }
   if (error != 0) return failure(ErrorKind::invalid, std::string("resolver: ") + ub_strerror(error));
-  return resolver;
+  return std::unique_ptr<UnboundResolver>(std::move(resolver));
 }
 
 }  // namespace adieu::unbound

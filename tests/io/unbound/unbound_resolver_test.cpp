@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <array>
 #include <optional>
 
 #include "support/nsd.h"
@@ -21,8 +22,11 @@ alias CNAME both
 text TXT "no mail here"
 )";
 
+/// Some of those that libunbound answers by itself unless it is told not to.
+constexpr std::array kSpecialZones = {"test", "home.arpa", "invalid", "onion", "168.192.in-addr.arpa", "10.in-addr.arpa", "d.f.ip6.arpa"};
+
 struct Resolving : testing::Test {
-  static void SetUpTestSuite() { nsd = new test::Nsd(kZone); }
+  static void SetUpTestSuite() { nsd = new test::Nsd(kZone, {kSpecialZones.begin(), kSpecialZones.end()}); }
   static void TearDownTestSuite() { delete nsd; }
   void SetUp() override {
     ASSERT_TRUE(nsd->running()) << "nsd did not start: install Debian's package nsd";
@@ -76,6 +80,21 @@ TEST_F(Resolving, addresses_are_those_of_both_families_ipv6_first_behind_aliases
   EXPECT_EQ(addresses("four.example.net").records.size(), 1u);
   EXPECT_EQ(addresses("text.example.net").status, dns::Status::no_data);
   EXPECT_EQ(addresses("nothing.example.net").status, dns::Status::no_domain);
+}
+TEST_F(Resolving, zones_for_special_purposes_are_asked_of_the_given_server) {
+  for (const std::string zone : kSpecialZones) {
+    for (const std::string& name : {zone, "host." + zone}) {
+      EXPECT_EQ(exchangers(name).records, (std::vector<dns::MailExchanger>{{10, "mx.example.net"}})) << name;
+    }
+  }
+}
+TEST_F(Resolving, a_name_that_cannot_be_asked_for_is_trouble_told_later) {
+  for (const std::string& name : {std::string(64, 'a') + ".example.net", std::string("a..example.net"), std::string(300, 'a')}) {
+    EXPECT_EQ(exchangers(name).status, dns::Status::temporary) << name;
+    EXPECT_NE(exchangers(name).why, "") << name;
+    EXPECT_EQ(addresses(name).status, dns::Status::temporary) << name;
+  }
+  EXPECT_EQ(addresses("both.example.net").status, dns::Status::found);
 }
 TEST_F(Resolving, after_its_end_no_callback_runs) {
   int calls = 0;
