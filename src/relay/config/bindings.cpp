@@ -104,6 +104,11 @@ constexpr std::array kBindings = {
     Binding{"listen", "certificate", [](T& t, const V& v) { t.listener->certificates = v.texts; }},
     Binding{"next-hop", "host", [](T&, const V&) {}},  // with its port: see the interpreter
     Binding{"next-hop", "port", [](T&, const V&) {}},
+    Binding{"next-hop", "local-addresses",
+            [](T& t, const V& v) {
+              t.next_hop->local_addresses = chosen<LocalAddresses>(v, std::array<std::string_view, 3>{"no", "private", "yes"});
+            }},
+    Binding{"next-hop", "address-literals", [](T& t, const V& v) { t.next_hop->address_literals = v.yes; }},
     Binding{"next-hop", "protocol",
             [](T& t, const V& v) {
               t.next_hop->protocol = chosen<smtp::ClientProtocol>(v, std::array<std::string_view, 2>{"smtp", "lmtp"});
@@ -149,6 +154,7 @@ constexpr std::array kBindings = {
     Binding{"limits", "connections-per-address", [](T& t, const V& v) { t.config->limits.connections_per_address = v.number; }},
     Binding{"limits", "connections-per-site", [](T& t, const V& v) { t.config->limits.connections_per_site = v.number; }},
     Binding{"limits", "trusted-connections", [](T& t, const V& v) { t.config->limits.trusted_connections = v.number; }},
+    Binding{"limits", "outbound-connections", [](T& t, const V& v) { t.config->limits.outbound_connections = v.number; }},
     Binding{"limits", "queue-memory", [](T& t, const V& v) { t.config->limits.queue_memory = v.number; }},
     Binding{"limits", "queue-recipients", [](T& t, const V& v) { t.config->limits.queue_recipients = v.number; }},
     Binding{"limits", "ledger-peers", [](T& t, const V& v) { t.config->limits.ledger_peers = v.number; }},

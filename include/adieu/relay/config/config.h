@@ -77,11 +77,16 @@ struct MxTarget {
   std::uint16_t port = 25;
 };
 
+/// Which exchangers' addresses `mx` dials: none of this machine or of a private network; private ones too; all.
+enum class LocalAddresses : std::uint8_t { no, private_too, yes };
+
 struct NextHop {
   std::string name;
   std::variant<HostTarget, MxTarget> target;
   smtp::ClientProtocol protocol{};
   NextHopTls tls{};
+  LocalAddresses local_addresses{};       // for `mx`
+  bool address_literals{};                // for `mx`: whether a recipient's domain may be an address
   std::size_t connections{};              // at once, to one destination
   std::size_t messages_per_connection{};
   std::size_t recipients{};               // in one transaction
@@ -146,6 +151,7 @@ struct Limits {
   std::size_t connections_per_address{};
   std::size_t connections_per_site{};           // of an IPv6 /48
   std::optional<std::size_t> trusted_connections;  // of all; none: see access::shares_of
+  std::size_t outbound_connections{};           // to all next hops
   std::uint64_t queue_memory{};                 // octets of mail data kept in memory for delivery
   std::uint64_t queue_recipients{};             // of queued messages; beyond it MAIL gets 452 4.3.1
   std::size_t ledger_peers{};                   // in the closure ledger
