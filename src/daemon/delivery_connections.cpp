@@ -189,7 +189,7 @@ void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
     settle(job, queue::judge_all(job, outcome, shared_.config.retry, now), destination);
   };
   if (for_good) {
-    // Everything that is due for it now fails alike (no such domain, null MX, a greeting of 5xx).
+    // Everything that is due for it now fails for the same reason (no such domain, a null MX).
     while (const auto job = queue_.take(destination, now)) charge(*job);
   } else if (!queue_.backed_off(destination, now)) {  // several connections to it may fail at once
     if (const auto job = queue_.take(destination, now)) charge(*job);

@@ -1,4 +1,4 @@
-// The rules of closure, R1 to R20, stand in adieu-closure(7). Code and tests cite them by number: each number that is cited must stand there, and
+// The rules R1 to R20 stand in adieu-closure(7). Code and tests cite them by number: each number that is cited must stand there, and
 // each rule must have a test.
 #include <gtest/gtest.h>
 

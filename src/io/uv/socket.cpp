@@ -192,7 +192,7 @@ Result<std::optional<Accepted>> accept(const Descriptor& listener) {
   address.length = sizeof address.storage;
   Descriptor socket(::accept4(listener.get(), address.get(), &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) {
-    // A connection that its peer gave up before it was accepted is nobody's failure (accept(2), ERRORS).
+    // A connection that its peer gave up before it was accepted is no failure of ours (accept(2), ERRORS).
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return failed("accept");
     return std::optional<Accepted>{};
   }

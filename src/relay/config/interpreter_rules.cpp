@@ -158,7 +158,7 @@ void Interpreter::rule(const Placed& placed) {
     return !meant.empty();
   };
   const auto name_in = [&](const Seen& names, std::string_view kind) {
-    const std::string name = word(placed, at);
+    std::string name = word(placed, at);
     if (name.empty()) {
       report(placed, at, "expected the name of a " + std::string(kind));
     } else if (!names.contains(name)) {
