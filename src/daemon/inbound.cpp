@@ -48,7 +48,7 @@ void Inbound::work() {
     const Instant now = loop_.now();
     smtp::ServerConnectionAction action = connection_.next_action(now);
     if (auto* asked = std::get_if<smtp::AskedQuestion>(&action)) {
-      answer(std::move(*asked));
+      ask(std::move(*asked));
       continue;
     }
     tell_layer_ends();
@@ -71,7 +71,7 @@ void Inbound::work() {
   working_ = false;
 }
 
-void Inbound::answer(smtp::AskedQuestion asked) {
+void Inbound::ask(smtp::AskedQuestion asked) {
   const std::uint64_t number = asked.number;
   const Client client{peer_, listener_, connection_.session()->client_name(), connection_.tls()};
   auto answer = handler_.ask(client, std::move(asked.question), [this, number](smtp::Answer later) {

@@ -57,7 +57,7 @@ class Inbound {
 
  private:
   void work();
-  void answer(smtp::AskedQuestion asked);
+  void ask(smtp::AskedQuestion asked);
   void tell_layer_ends();
 
   uv::Loop& loop_;

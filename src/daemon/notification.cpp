@@ -10,7 +10,7 @@ spool::NewMessage make_notification(const config::Config& config, const access::
                                     Log& log) {
   spool::NewMessage message;
   const access::Decision decision = rules.decide_own(original.reverse_path);
-  const auto* relay = std::get_if<access::Relay>(&decision);
+  const auto* relay = std::get_if<access::Accepted>(&decision);
   if (relay == nullptr) {
     log.write(LogLevel::warning, LogLine("no-notification")
                                      .field("queue-id", original.id.text())

@@ -161,7 +161,7 @@ smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion q
     return *refusal;
   }
   spool::Recipient recipient;
-  auto& relay = std::get<access::Relay>(decision);
+  auto& relay = std::get<access::Accepted>(decision);
   recipient.forward_path = relay.instead ? std::move(*relay.instead) : std::move(question.forward_path);
   recipient.next_hop = std::move(relay.next_hop);
   spooled(question.transaction).head.recipients.push_back(std::move(recipient));
@@ -203,7 +203,7 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   head.client = client_text(client);
   head.size = question.size;
   const spool::MessageId id = transaction.stored().id();
-  mail::Reception trace;
+  mail::Arrival trace;
   const std::string queue_id = id.text();
   trace.client_name = client.name.name;
   trace.client_address = client.endpoint.address;

@@ -41,29 +41,29 @@ class FoldedField {
   std::size_t column_;
 };
 
-std::string_view with(const Reception& reception) {
-  switch (reception.protocol) {
+std::string_view with(const Arrival& arrival) {
+  switch (arrival.protocol) {
     case WithProtocol::smtp: return "SMTP";
-    case WithProtocol::esmtp: return reception.tls ? "ESMTPS" : "ESMTP";
-    case WithProtocol::lmtp: return reception.tls ? "LMTPS" : "LMTP";
+    case WithProtocol::esmtp: return arrival.tls ? "ESMTPS" : "ESMTP";
+    case WithProtocol::lmtp: return arrival.tls ? "LMTPS" : "LMTP";
   }
   return "SMTP";
 }
 }  // namespace
 
-std::string received_field(const Reception& reception) {
-  const std::string literal = reception.client_address.literal();
+std::string received_field(const Arrival& arrival) {
+  const std::string literal = arrival.client_address.literal();
   FoldedField field("Received: from");
-  field.add(reception.client_name.empty() ? literal : harmless(reception.client_name, kMaxDomain));
+  field.add(arrival.client_name.empty() ? literal : harmless(arrival.client_name, kMaxDomain));
   field.add("(" + literal + ")");
-  if (reception.tls) {
-    field.fold("(using " + harmless(reception.tls->version, 32));
-    field.add("with cipher " + harmless(reception.tls->cipher, 128) + ")");
+  if (arrival.tls) {
+    field.fold("(using " + harmless(arrival.tls->version, 32));
+    field.add("with cipher " + harmless(arrival.tls->cipher, 128) + ")");
   }
-  field.fold("by " + std::string(reception.hostname));
-  field.add("with " + std::string(with(reception)));
-  std::string id = "id " + std::string(reception.queue_id);
-  std::string path = reception.only_recipient == nullptr ? std::string() : reception.only_recipient->text();
+  field.fold("by " + std::string(arrival.hostname));
+  field.add("with " + std::string(with(arrival)));
+  std::string id = "id " + std::string(arrival.queue_id);
+  std::string path = arrival.only_recipient == nullptr ? std::string() : arrival.only_recipient->text();
   std::replace_if(path.begin(), path.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   std::string recipient = "for <" + path + ">;";
   // A path cannot be folded: one that no line can hold is left out, as the clause may be (section 4.4).
@@ -71,7 +71,7 @@ std::string received_field(const Reception& reception) {
   if (path.empty()) id += ';';
   field.add(id);
   if (!path.empty()) field.fold(recipient);
-  field.add(rfc5322_date(reception.time));
+  field.add(rfc5322_date(arrival.time));
   return std::move(field).finish();
 }
 

@@ -74,7 +74,7 @@ Decision Rules::decide(const IpAddress& client, const mail::Mailbox& forward_pat
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
     if (const auto* reject = std::get_if<config::RejectWith>(&rule.action)) return reject->reply;
     if (routes_on(forward_path.local_part) && !trusts(client)) return smtp::reply::relaying_denied();
-    return Relay{std::get<config::RelayVia>(rule.action).next_hop};
+    return Accepted{std::get<config::RelayVia>(rule.action).next_hop};
   }
   return smtp::reply::relaying_denied();
 }
@@ -83,14 +83,14 @@ Decision Rules::decide_own(const mail::Mailbox& forward_path) const {
   const std::string domain = domain_of(forward_path);
   if (!is_our_postmaster(forward_path, domain)) return first_relay(domain);
   Decision decision = first_relay(domain_of(*postmaster_));
-  if (auto* relay = std::get_if<Relay>(&decision)) relay->instead = *postmaster_;
+  if (auto* relay = std::get_if<Accepted>(&decision)) relay->instead = *postmaster_;
   return decision;
 }
 
 Decision Rules::first_relay(std::string_view domain) const {
   for (const Compiled& rule : rules_) {
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
-    if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Relay{relay->next_hop};
+    if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Accepted{relay->next_hop};
   }
   return smtp::reply::relaying_denied();
 }

@@ -5,8 +5,8 @@
 namespace adieu::mail {
 namespace {
 
-Reception reception() {
-  Reception one;
+Arrival arrival() {
+  Arrival one;
   one.client_name = "client.example";
   one.client_address = *IpAddress::parse("192.0.2.1");
   one.hostname = "relay.example.org";
@@ -27,11 +27,11 @@ std::vector<std::string> lines_of(const std::string& field) {
 }
 
 TEST(Received, tells_who_gave_what_to_whom_how_and_when) {
-  EXPECT_EQ(received_field(reception()),
+  EXPECT_EQ(received_field(arrival()),
             "Received: from client.example ([192.0.2.1])\r\n"
             "\tby relay.example.org with ESMTP id 0ABCDEFGHJKMN;\r\n"
             "\tMon, 23 Nov 2026 20:01:22 +0000\r\n");
-  Reception one = reception();
+  Arrival one = arrival();
   const Mailbox recipient{"b", "example.net"};
   one.only_recipient = &recipient;
   one.tls = ReceivedTls{"TLS1.3", "TLS_AES_256_GCM_SHA384"};
@@ -48,7 +48,7 @@ TEST(Received, names_the_protocol_as_RFC_3848_does) {
       {WithProtocol::esmtp, false, " with ESMTP id "}, {WithProtocol::esmtp, true, " with ESMTPS id "},
       {WithProtocol::lmtp, false, " with LMTP id "},   {WithProtocol::lmtp, true, " with LMTPS id "}};
   for (const auto& [protocol, secure, words] : all) {
-    Reception one = reception();
+    Arrival one = arrival();
     one.protocol = protocol;
     if (secure) one.tls = ReceivedTls{"TLS1.2", "X"};
     EXPECT_NE(received_field(one).find(words), std::string::npos) << words;
@@ -56,14 +56,14 @@ TEST(Received, names_the_protocol_as_RFC_3848_does) {
 }
 
 TEST(Received, has_the_address_literal_where_the_client_gave_no_name) {
-  Reception one = reception();
+  Arrival one = arrival();
   one.client_name = "";
   one.client_address = *IpAddress::parse("2001:db8::1");
   EXPECT_TRUE(received_field(one).starts_with("Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])\r\n\tby "));
 }
 
 TEST(Received, octets_of_the_client_end_no_line_no_comment_and_no_clause) {
-  Reception one = reception();
+  Arrival one = arrival();
   one.client_name = "a\r\nX-Injected: b";
   EXPECT_TRUE(received_field(one).starts_with("Received: from a??X-Injected:?b ([192.0.2.1])\r\n"));
   std::string name = "x";
@@ -81,7 +81,7 @@ TEST(Received, octets_of_the_client_end_no_line_no_comment_and_no_clause) {
 }
 
 TEST(Received, has_a_long_path_whole_or_not_at_all_and_no_line_beyond_998_octets) {
-  Reception one = reception();
+  Arrival one = arrival();
   for (const std::size_t size : {65, 500, 971, 972, 1500}) {
     const Mailbox recipient{std::string(size, 'b'), "example.net"};
     one.only_recipient = &recipient;
@@ -100,7 +100,7 @@ TEST(Received, has_a_long_path_whole_or_not_at_all_and_no_line_beyond_998_octets
 }
 
 TEST(Received, cuts_a_name_at_255_octets) {
-  Reception one = reception();
+  Arrival one = arrival();
   const std::string name(300, 'n');
   one.client_name = name;
   const std::string field = received_field(one);
@@ -112,7 +112,7 @@ TEST(Received, keeps_its_lines_short_whatever_the_length_of_its_words) {
   for (std::size_t length = 1; length <= 70; ++length) {
     const std::string name(length, 'n');
     for (int part = 0; part < 4; ++part) {
-      Reception one = reception();
+      Arrival one = arrival();
       const Mailbox recipient{part == 3 ? name.substr(0, 64) : "b", "example.net"};
       one.only_recipient = &recipient;
       const std::string cipher = part == 2 ? name : "C";

@@ -24,7 +24,7 @@ std::string decide(std::string_view client, std::string_view to) {
   static const Rules kRules(kPolicy);
   const auto mailbox = to == "postmaster" ? mail::Mailbox{"postmaster", ""} : mail::Mailbox{std::string(to.substr(0, to.rfind('@'))), std::string(to.substr(to.rfind('@') + 1))};
   const Decision decision = kRules.decide(*IpAddress::parse(client), mailbox);
-  if (const auto* relay = std::get_if<Relay>(&decision)) return relay->next_hop;
+  if (const auto* relay = std::get_if<Accepted>(&decision)) return relay->next_hop;
   return std::get<smtp::Reply>(decision).line();
 }
 
@@ -51,8 +51,8 @@ TEST(Rules, a_local_part_that_routes_on_is_for_known_networks_alone) {
 TEST(Rules, mail_of_the_relay_itself_goes_where_the_recipient_leads) {
   const config::Config config = policy();
   const Rules rules(config);
-  EXPECT_EQ(std::get<Relay>(rules.decide_own({"a", "example.net"})).next_hop, "out");
-  EXPECT_EQ(std::get<Relay>(rules.decide_own({"a", "example.org"})).next_hop, "store");
+  EXPECT_EQ(std::get<Accepted>(rules.decide_own({"a", "example.net"})).next_hop, "out");
+  EXPECT_EQ(std::get<Accepted>(rules.decide_own({"a", "example.org"})).next_hop, "store");
 }
 
 /// The sample of adieu.conf(5), and a rule that rejects by network.
@@ -67,8 +67,8 @@ TEST(Rules, who_may_route_on_is_said_by_the_relay_rules_that_name_a_network_wher
   const config::Config config = sample();
   const Rules rules(config);
   const mail::Mailbox routed{"user%other", "example.org"};
-  EXPECT_TRUE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("10.0.0.1"), routed))) << "though the rule that decides is from any";
-  EXPECT_FALSE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("192.0.2.1"), routed))) << "a rule that rejects trusts nobody";
+  EXPECT_TRUE(std::holds_alternative<Accepted>(rules.decide(*IpAddress::parse("10.0.0.1"), routed))) << "though the rule that decides is from any";
+  EXPECT_FALSE(std::holds_alternative<Accepted>(rules.decide(*IpAddress::parse("192.0.2.1"), routed))) << "a rule that rejects trusts nobody";
   EXPECT_TRUE(rules.trusts(*IpAddress::parse("10.0.0.1")));
   EXPECT_FALSE(rules.trusts(*IpAddress::parse("192.0.2.1")));
 }
@@ -81,15 +81,15 @@ TEST(Rules, postmaster_of_the_relay_itself_is_taken_from_everybody_and_goes_to_t
   for (const char* client : {"192.0.2.1", "198.51.100.1", "10.0.0.1"}) {
     for (const mail::Mailbox& to : {mail::Mailbox{"Postmaster", ""}, mail::Mailbox{"POSTMASTER", "RELAY.example.org"}}) {
       const Decision decision = rules.decide(*IpAddress::parse(client), to);
-      const auto* relay = std::get_if<Relay>(&decision);
+      const auto* relay = std::get_if<Accepted>(&decision);
       ASSERT_NE(relay, nullptr) << client << " " << to.text();
       EXPECT_EQ(relay->next_hop, "store");
       EXPECT_EQ(relay->instead, config.postmaster);
     }
   }
-  EXPECT_FALSE(std::holds_alternative<Relay>(rules.decide(*IpAddress::parse("192.0.2.1"), {"postmaster", "example.org"}))) << "another domain's goes by the rules";
-  EXPECT_EQ(std::get<Relay>(rules.decide(*IpAddress::parse("198.51.100.1"), {"postmaster", "example.org"})).instead, std::nullopt);
-  EXPECT_EQ(std::get<Relay>(rules.decide_own({"postmaster", "relay.example.org"})).instead, config.postmaster);
+  EXPECT_FALSE(std::holds_alternative<Accepted>(rules.decide(*IpAddress::parse("192.0.2.1"), {"postmaster", "example.org"}))) << "another domain's goes by the rules";
+  EXPECT_EQ(std::get<Accepted>(rules.decide(*IpAddress::parse("198.51.100.1"), {"postmaster", "example.org"})).instead, std::nullopt);
+  EXPECT_EQ(std::get<Accepted>(rules.decide_own({"postmaster", "relay.example.org"})).instead, config.postmaster);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct ReceivedTls {
 };
 
 /// How a message came. Views: they need only live as long as the call.
-struct Reception {
+struct Arrival {
   std::string_view client_name;    // the argument of EHLO or HELO, whatever octets it has; may be empty
   IpAddress client_address;
   std::string_view hostname;       // ours
@@ -34,6 +34,6 @@ struct Reception {
 
 /// The whole field with its CRLFs, folded into lines of at most 78 octets where its words are not longer than that. Octets of the
 /// client that could end a line or a comment become '?'; its name is cut at 255 octets.
-std::string received_field(const Reception& reception);
+std::string received_field(const Arrival& arrival);
 
 }  // namespace adieu::mail

@@ -14,11 +14,11 @@
 
 namespace adieu::access {
 
-struct Relay {
+struct Accepted {
   std::string next_hop;                       // its name in the policy file
   std::optional<mail::Mailbox> instead{};     // whom the mail goes to in place of the recipient: postmaster
 };
-using Decision = std::variant<Relay, smtp::Reply>;
+using Decision = std::variant<Accepted, smtp::Reply>;
 
 /// Immutable; may be used from any thread.
 class Rules {

@@ -57,7 +57,7 @@ struct PeerLedger {
   void decay(WallTime now);
 
   double all_layers() const;
-  /// Decayed: transactions rolled back, revoked, or acknowledged to nobody by an ending that was not the peer's goodbye.
+  /// Decayed: transactions that were rolled back, revoked or left unconfirmed when a layer ended without the peer's close_notify.
   double lost() const;
   double transactions() const { return truncations.transactions() + truncations.window(); }
 };
