@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <poll.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "adieu/base/bytes.h"
 
@@ -24,6 +26,8 @@ constexpr int kTypeAaaa = 28;
 constexpr int kClassIn = 1;
 constexpr int kNameError = 3;
 constexpr std::size_t kMaxRecords = 64;
+constexpr int kFirstTurns = 300;
+constexpr int kFirstTurn = 100;  // milliseconds
 
 /// Zones that libunbound answers by itself, beside those of private networks (`unblock-lan-zones`). Whoever uses one of them at home has a name
 /// server that knows it. `localhost` is this machine's own, everywhere (RFC 6761 section 6.3).
@@ -124,6 +128,20 @@ class LibResolver final : public UnboundResolver {
     for (const auto& [id, error] : std::exchange(refused_, {})) finish(*queries_.at(id), error, nullptr);
   }
 
+  /// libunbound makes its event base at the first question, in a thread of its own, and ends the process where it finds no descriptors for it. So the first
+  /// question is asked at the start, when they have been looked for. It is one that libunbound answers by itself.
+  Result<> ask_first() {
+    bool answered = false;
+    ask("localhost", kTypeA, [&answered](int, const ub_result*) { answered = true; });
+    for (int turns = 0; turns < kFirstTurns && !answered; ++turns) {
+      pollfd waiting{descriptor(), POLLIN, 0};
+      ::poll(&waiting, 1, kFirstTurn);
+      process();
+    }
+    if (!answered) return failure(ErrorKind::unavailable, "resolver: libunbound does not answer");
+    return {};
+  }
+
   void mail_exchangers(const std::string& domain, std::function<void(dns::MailExchangers)> done) override {
     ask(domain, kTypeMx, [done = std::move(done)](int error, const ub_result* result) {
       auto answer = answer_of<dns::MailExchanger>(error, result, read_exchanger);
@@ -206,6 +224,19 @@ class LibResolver final : public UnboundResolver {
   std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
 };
 
+/// As many as libunbound's thread may need at once.
+bool has_descriptors() {
+  constexpr std::size_t kOfThread = 24;
+  std::vector<int> taken;
+  while (taken.size() < kOfThread) {
+    const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+    if (descriptor < 0) break;
+    taken.push_back(descriptor);
+  }
+  for (const int descriptor : taken) ::close(descriptor);
+  return taken.size() == kOfThread;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector<Endpoint>& servers) {
@@ -214,6 +245,8 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector
   auto resolver = std::make_unique<LibResolver>(context);
   if (auto opened = resolver->open(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
   int error = ub_ctx_async(context, 1);
+  // It would write to standard error from a thread of its own, past the log, and wait there for whoever reads it.
+  ub_ctx_debugout(context, nullptr);
   if (servers.empty()) {
     // A machine without these files asks the roots.
     ub_ctx_resolvconf(context, nullptr);
@@ -229,6 +262,10 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector
     if (error == 0) error = ub_ctx_zone_remove(context, zone);
   }
   if (error != 0) return failure(ErrorKind::invalid, std::string("resolver: ") + ub_strerror(error));
+  if (!has_descriptors()) {
+    return failure(ErrorKind::unavailable, "resolver: not enough descriptors are left; raise the limit on open files (LimitNOFILE)");
+  }
+  if (auto asked = resolver->ask_first(); !asked) return tl::unexpected<Error>(std::move(asked.error()));
   return std::unique_ptr<UnboundResolver>(std::move(resolver));
 }
 

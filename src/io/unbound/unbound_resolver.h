@@ -13,6 +13,7 @@ namespace adieu::unbound {
 class UnboundResolver : public dns::Resolver {
  public:
   /// `servers`: whom to ask; empty for the system's (resolv.conf and hosts).
+  /// Errors: a server that libunbound does not take (invalid); no descriptors for its thread (unavailable).
   static Result<std::unique_ptr<UnboundResolver>> open(const std::vector<Endpoint>& servers);
 
   /// Readable when answers have come.

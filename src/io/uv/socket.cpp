@@ -204,6 +204,10 @@ Result<Descriptor> connect_tcp(const Endpoint& endpoint) {
   const std::string what = "connect to " + endpoint.text();
   Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return failed(what);
+  if (is_of_reserve(socket, 1)) {
+    errno = EMFILE;
+    return failed(what);
+  }
   turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
   if (::connect(socket.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) return failed(what);
   return socket;

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
+#include <sys/resource.h>
 
 #include <array>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "support/nsd.h"
 
@@ -116,6 +120,46 @@ TEST(ResolvingNothing, a_name_server_that_is_gone_is_temporary_trouble) {
   }
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, dns::Status::temporary);
+}
+
+/// The limit on open files while it lives.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t limit) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit few{limit, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+/// Each of these ended the process.
+TEST_F(Resolving, descriptors_that_are_missing_at_the_start_are_an_error) {
+  const int next = ::dup(0);
+  ::close(next);
+  const DescriptorLimit few(static_cast<rlim_t>(next) + 10);
+  const auto opened = UnboundResolver::open({});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::unavailable);
+}
+TEST_F(Resolving, descriptors_that_are_missing_at_a_question_are_trouble_that_passes) {
+  {
+    const DescriptorLimit none(0);
+    bool answered = false;
+    resolver->addresses("both.example.net", [&](const dns::Addresses& answer) {
+      answered = true;
+      EXPECT_NE(answer.status, dns::Status::no_domain);
+    });
+    for (int turns = 0; turns < 600 && !answered; ++turns) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));  // poll() itself obeys the limit
+      resolver->process();
+    }
+    EXPECT_TRUE(answered);
+  }
+  EXPECT_EQ(addresses("four.example.net").status, dns::Status::found);
 }
 
 }  // namespace
