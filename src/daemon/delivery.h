@@ -57,6 +57,8 @@ class Delivery final : public Outbound::Owner {
   };
   /// How far a list has come; new: nowhere.
   struct ListPlace {
+    queue::Queue::Place queue;
+    std::uint64_t connection = 0;  // of those that deliver
     bool at_end = false;
   };
   /// The next entries from `place` on, which moves; all, or those of one message.

@@ -1,8 +1,15 @@
 // See delivery.h: what `adieu queue list` shows.
+#include <algorithm>
+#include <chrono>
+
 #include "daemon/delivery.h"
 
 namespace adieu::daemon {
 namespace {
+
+constexpr std::size_t kSteps = 256;        // jobs looked at in one turn of the loop
+constexpr std::size_t kStepsAtOnce = 16;
+constexpr std::size_t kRecipients = 2000;  // in one part of the list, or those of one job where they are more
 
 Delivery::Listed listed(const queue::Job& job, const route::Destination& destination, Delivery::Listed::State state) {
   return {job.message->head(), job.recipients, destination.text(), state, job.attempts, job.next_attempt, job.last_reply};
@@ -12,18 +19,34 @@ Delivery::Listed listed(const queue::Job& job, const route::Destination& destina
 
 std::vector<Delivery::Listed> Delivery::list(ListPlace& place, std::optional<spool::MessageId> id) const {
   std::vector<Listed> entries;
+  std::size_t recipients = 0;
   const WallTime now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
   const auto add = [&](Listed entry) {
-    if (!id || entry.head->id == *id) entries.push_back(std::move(entry));
+    if (id && entry.head->id != *id) return;
+    recipients += entry.recipients.size();
+    entries.push_back(std::move(entry));
   };
-  queue_.for_each([&](const queue::Listed& job) {
-    Listed entry = listed(job.job, job.destination, job.next_attempt > now ? Listed::State::waiting : Listed::State::due);
-    entry.next_attempt = job.next_attempt;
-    if (!job.reason.empty()) entry.reason = job.reason;
-    add(std::move(entry));
-  });
+  const auto room = [&] { return recipients < kRecipients && entries.size() < kSteps; };
+  for (std::size_t steps = 0; !place.queue.at_end && steps < kSteps && room(); steps += kStepsAtOnce) {
+    queue_.walk(place.queue, kStepsAtOnce, now, [&](const queue::Listed& job) {
+      Listed entry = listed(job.job, job.destination, job.waits ? Listed::State::waiting : Listed::State::due);
+      entry.next_attempt = job.next_attempt;
+      entry.reason = job.reason;
+      add(std::move(entry));
+    });
+  }
+  if (!place.queue.at_end) return entries;
+  // No more connections than the limits allow, and so these are few.
+  std::vector<std::uint64_t> left;
   for (const auto& [number, line] : lines_) {
-    if (line.job) add(listed(*line.job, line.destination, Listed::State::delivering));
+    if (line.job && number > place.connection) left.push_back(number);
+  }
+  std::sort(left.begin(), left.end());
+  for (const std::uint64_t number : left) {
+    if (!room()) return entries;
+    const Line& line = lines_.at(number);
+    add(listed(*line.job, line.destination, Listed::State::delivering));
+    place.connection = number;
   }
   place.at_end = true;
   return entries;

@@ -1,5 +1,6 @@
 """What whoever runs adieu does with it: its log, its signals, its ports, its limits, its control socket, what its commands say."""
 import fcntl
+import json
 import os
 import pathlib
 import resource
@@ -145,6 +146,70 @@ def test_exit_status(directory, children):
         assert adieu("sink", f"127.0.0.1:{taken.getsockname()[1]}", directory).returncode == 75
 
 
+class Hop(threading.Thread):
+    """A next hop that obeys, but answers DATA with nothing."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.stalls = threading.Event()
+        self.start()
+
+    def run(self):
+        self.connection = self.listener.accept()[0]
+        self.connection.sendall(b"220 hop\r\n")
+        for line in self.connection.makefile("rb"):
+            if line.upper().startswith(b"DATA"):
+                self.stalls.set()
+            else:
+                self.connection.sendall(b"250 ok\r\n")
+
+    def stop(self):
+        self.connection.close()
+        self.listener.close()
+
+
+def test_list(directory, children):
+    """adieu queue list: thousands of messages whole, by parts, and what is being delivered; no time where there is none"""
+    hop = Hop()
+    children.append(hop)
+    relay = Relay(directory, f"host 127.0.0.1:{hop.port}; tls off; connections 1", "limits { transactions 100000 }")
+    children.append(relay)
+    count = 3000
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=60) as client:
+        def send():
+            for number in range(count):
+                client.sendall(b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b%d@example.net>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n" % number)
+            client.sendall(b"QUIT\r\n")
+
+        client.sendall(b"EHLO client.example\r\n")
+        sender = threading.Thread(target=send)
+        sender.start()
+        replies = client.makefile("rb").read()
+        sender.join()
+    assert replies.count(b"queued as") == count, replies[-500:]
+    assert hop.stalls.wait(30)
+    whole = relay.queue("list")
+    assert whole.returncode == 0 and "1970-01" not in whole.stdout, whole.stdout[:1000]
+    lines = [json.loads(line) for line in relay.queue("list", "--json").stdout.splitlines()]
+    assert sorted(line["recipients"][0] for line in lines) == sorted(f"b{number}@example.net" for number in range(count)), len(lines)
+    states = [line["state"] for line in lines]
+    assert states.count("delivering") == 1 and states.count("due") == count - 1, (states.count("delivering"), states.count("due"))
+    under_way = next(line for line in lines if line["state"] == "delivering")
+    shown = relay.queue("show", under_way["queue-id"])
+    assert shown.returncode == 0 and ", delivering, 0 attempts" in shown.stdout, shown
+    # Whoever stops reading half-way holds up nobody.
+    slow = subprocess.Popen([ADIEU, "queue", "-c", str(relay.policy), "list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    slow.stdout.read(1)
+    assert len(relay.queue("list", "--json").stdout.splitlines()) == count
+    with smtp(relay) as client:
+        assert client.noop()[0] == 250
+    slow.kill()
+    slow.stdout.close()
+    slow.wait(20)
+
+
 class Tarpit(threading.Thread):
     """A next hop that greets nobody, until it is told to obey."""
 
@@ -226,7 +291,7 @@ def test_few_descriptors(directory, children):
     assert relay.stop() == 0
 
 
-LOCAL = ""
+LOCAL = "; local-addresses yes"
 
 
 def wait_for_client(relay):
@@ -239,4 +304,4 @@ def wait_for_client(relay):
     return wait_until("a greeting", greeted)
 
 
-run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_exit_status, test_few_descriptors])
+run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_list, test_exit_status, test_few_descriptors])

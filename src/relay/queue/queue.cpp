@@ -10,6 +10,7 @@ namespace adieu::queue {
 
 void Queue::add(const route::Destination& destination, Job job, WallTime now) {
   ++size_;
+  job.number = ++last_number_;
   if (job.next_attempt > now) {
     job.message->make_room();
     const WallTime when = job.next_attempt;
@@ -19,7 +20,7 @@ void Queue::add(const route::Destination& destination, Job job, WallTime now) {
   const auto site = sites_.try_emplace(destination).first;
   const bool blocked = site->second.blocked_until > now;
   if (blocked) job.message->make_room();
-  site->second.due.push_back(std::move(job));
+  site->second.due.emplace_hint(site->second.due.end(), job.number, std::move(job));
   if (!blocked) line_up(site);
 }
 
@@ -37,8 +38,8 @@ void Queue::drop_if_unused(Sites::iterator site) {
 std::optional<Job> Queue::take(const route::Destination& destination, WallTime now) {
   const auto site = sites_.find(destination);
   if (site == sites_.end() || site->second.due.empty() || site->second.blocked_until > now) return std::nullopt;
-  Job job = std::move(site->second.due.front());
-  site->second.due.pop_front();
+  Job job = std::move(site->second.due.begin()->second);
+  site->second.due.erase(site->second.due.begin());
   --size_;
   return job;
 }
@@ -78,12 +79,12 @@ std::vector<Job> Queue::back_off(const route::Destination& destination, WallTime
   blocked_.emplace(until, destination);
   std::vector<Job> given_up;
   // In the order of arrival but for those that were deferred before: these are met when the ones before them are gone.
-  while (!site.due.empty() && expired(site.due.front())) {
-    given_up.push_back(std::move(site.due.front()));
-    site.due.pop_front();
+  while (!site.due.empty() && expired(site.due.begin()->second)) {
+    given_up.push_back(std::move(site.due.begin()->second));
+    site.due.erase(site.due.begin());
     --size_;
   }
-  for (const Job& job : site.due) {
+  for (const auto& [number, job] : site.due) {
     if (!job.message->make_room()) break;
   }
   return given_up;
@@ -146,20 +147,13 @@ std::size_t Queue::retry(std::optional<spool::MessageId> id, WallTime now) {
   }
   for (auto site = sites_.begin(); site != sites_.end(); ++site) {
     if (site->second.blocked_until <= now) continue;
-    const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), chosen);
+    const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), [&](const auto& due) { return chosen(due.second); });
     if (jobs == 0) continue;
     site->second.blocked_until = {};
     line_up(site);
     count += static_cast<std::size_t>(jobs);
   }
   return count;
-}
-
-void Queue::for_each(const std::function<void(const Listed&)>& visit) const {
-  for (const auto& [destination, site] : sites_) {
-    for (const Job& job : site.due) visit({job, destination, std::max(job.next_attempt, site.blocked_until), site.reason});
-  }
-  for (const auto& [when, entry] : waiting_) visit({entry.second, entry.first, when, entry.second.last_reply});
 }
 
 }  // namespace adieu::queue

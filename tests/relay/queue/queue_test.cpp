@@ -95,16 +95,48 @@ TEST_F(QueueTest, retry_ends_waiting_and_backing_off) {
   EXPECT_EQ(take(kA), 1u);
   EXPECT_EQ(take(kB), 2u);
 }
-TEST_F(QueueTest, lists_every_job_with_the_reason_that_it_waits) {
+/// A walk in steps while the queue changes.
+TEST_F(QueueTest, is_walked_through_a_few_jobs_at_a_time_and_what_stays_is_met_once) {
+  std::uint64_t last = 0;
+  for (int i = 0; i < 20; ++i) queue.add(kA, job(++last), kNow);
+  for (int i = 0; i < 20; ++i) queue.add(kB, job(++last), kNow);
+  for (int i = 0; i < 20; ++i) queue.add(kA, job(++last, kNow + (i % 3) * 1min + 1min), kNow);
+  const std::uint64_t were_there = last;
+  std::map<std::uint64_t, int> met;
+  Queue::Place place;
+  std::set<std::uint64_t> taken;
+  for (int calls = 0; !place.at_end; ++calls) {
+    ASSERT_LT(calls, 100);
+    std::size_t visited = 0;
+    queue.walk(place, 3, kNow, [&](const Listed& each) {
+      ++met[each.job.message->head()->id.value];
+      ++visited;
+    });
+    EXPECT_LE(visited, 3u);
+    if (calls % 4 == 0) taken.insert(take(calls % 8 == 0 ? kA : kB));
+    queue.add(kA, job(++last), kNow);
+    if (calls == 2) queue.wake(kNow + 1min);  // some of those that waited are due now
+  }
+  for (std::uint64_t id = 1; id <= were_there; ++id) {
+    EXPECT_GE(met[id], taken.contains(id) ? 0 : 1) << id;
+    EXPECT_LE(met[id], id <= 40 ? 1 : 2) << id;
+  }
+}
+TEST_F(QueueTest, says_of_a_job_whether_it_waits_until_when_and_why) {
   queue.add(kA, job(1), kNow);
-  queue.back_off(kA, kNow + 60s, "unreachable", [](const Job&) { return false; });
-  Job later = job(2, kNow + 30s);
-  later.last_reply = "450 4.2.0 later";
-  queue.add(kB, std::move(later), kNow);
+  queue.add(kA, job(2, kNow + 2min), kNow);
+  queue.add(kB, job(3), kNow);
+  queue.back_off(kB, kNow + 5min, "refused", [](const Job&) { return false; });
   std::map<std::uint64_t, std::string> listed;
-  queue.for_each([&](const Listed& each) { listed[each.job.message->head()->id.value] = each.reason + " " + rfc3339(each.next_attempt); });
-  EXPECT_EQ(listed[1], "unreachable " + rfc3339(kNow + 60s));
-  EXPECT_EQ(listed[2], "450 4.2.0 later " + rfc3339(kNow + 30s));
+  Queue::Place place;
+  while (!place.at_end) {
+    queue.walk(place, 1, kNow, [&](const Listed& each) {
+      listed[each.job.message->head()->id.value] = each.waits ? each.reason + " until " + rfc3339(each.next_attempt) : "due";
+    });
+  }
+  EXPECT_EQ(listed[1], "due");
+  EXPECT_EQ(listed[2], " until " + rfc3339(kNow + 2min));
+  EXPECT_EQ(listed[3], "refused until " + rfc3339(kNow + 5min));
 }
 TEST_F(QueueTest, a_hundred_thousand_jobs_of_a_dead_destination_do_not_slow_another) {
   for (std::uint64_t id = 1; id <= 100'000; ++id) queue.add(kA, job(id), kNow);

@@ -24,6 +24,7 @@ struct Job {
   std::uint32_t attempts = 0;             // made before
   WallTime next_attempt{};                // not before then
   std::string last_reply;                 // of the last attempt, for people
+  std::uint64_t number = 0;               // given by the queue: later ones are greater
 };
 
 /// A job as `adieu queue` shows it.
@@ -31,7 +32,8 @@ struct Listed {
   const Job& job;
   const route::Destination& destination;
   WallTime next_attempt;           // the destination's, where that is later
-  const std::string& reason;       // why it waits; empty when it does not
+  const std::string& reason;       // what its last attempt met, or why its destination is not tried
+  bool waits = false;              // until next_attempt
 };
 
 class Queue {
@@ -64,12 +66,22 @@ class Queue {
 
   /// Lets what waits be tried now: the jobs of one message, or all, and ends the back-off of their destinations. How many jobs that were.
   std::size_t retry(std::optional<spool::MessageId> id, WallTime now);
-  void for_each(const std::function<void(const Listed&)>& visit) const;
+  /// How far a walk through all jobs has come; new: nowhere.
+  struct Place {
+    bool waiting_done = false;
+    bool at_end = false;
+    WallTime when{};
+    route::Destination destination;
+    std::uint64_t number = 0;
+  };
+  /// Goes on from `place`, which it moves, for at most `steps` jobs. Between two calls the queue may change: what does not change its place is visited
+  /// once; what does may be met twice, or missed when it went back to those that wait.
+  void walk(Place& place, std::size_t steps, WallTime now, const std::function<void(const Listed&)>& visit) const;
   std::size_t size() const { return size_; }
 
  private:
   struct Site {
-    std::list<Job> due;
+    std::map<std::uint64_t, Job> due;  // by number, the oldest first
     std::size_t connections = 0;
     std::uint32_t failures = 0;
     WallTime blocked_until{};
@@ -86,6 +98,7 @@ class Queue {
   std::multimap<WallTime, std::pair<route::Destination, Job>> waiting_;     // by next attempt
   std::multimap<WallTime, route::Destination> blocked_;                     // by end of back-off; may name sites that are gone
   std::size_t size_ = 0;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace adieu::queue
