@@ -26,6 +26,21 @@ TEST(OctetQueue, gives_back_what_was_put_in_however_it_is_consumed) {
     EXPECT_EQ(in, out);
   }
 }
+TEST(OctetQueue, moves_about_as_many_octets_as_were_consumed_and_not_all_of_them_each_time) {
+  OctetQueue queue;
+  queue.append(std::string(4 << 20, 'a'));
+  std::size_t consumed = 0;
+  std::size_t moved = 0;
+  while (!queue.empty()) {
+    const std::size_t count = std::min<std::size_t>(queue.size(), 20'000);
+    queue.consume(count);
+    consumed += count;
+    const char* before = queue.view().data();
+    queue.append(queue.size() > 1'000'000 ? "b" : "");
+    if (!queue.empty() && queue.view().data() != before) moved += queue.size();
+  }
+  EXPECT_LE(moved, 2 * consumed) << "of that once where the first append made it grow";
+}
 TEST(LogLine, a_value_can_neither_break_a_line_nor_forge_a_field) {
   LogLine line("reject");
   line.field("helo", "x\r\nevent=delivered \"quoted\\").field("size", 12).optional("none", "");

@@ -215,7 +215,7 @@ TEST_P(Injection, R5_what_comes_in_plaintext_behind_both_close_notify_is_plainte
   ASSERT_EQ(server.ledger.committed.size(), 1u);
   EXPECT_EQ(server.ledger.committed[0].reverse_path, "c@example.org");
   EXPECT_EQ(server.ledger.committed[0].forward_paths, std::vector<std::string>{"d@example.net"});
-  EXPECT_EQ(server.ledger.committed[0].mail_data, "in the clear\r\n");
+  EXPECT_EQ(server.ledger.committed[0].mail_data, "\r\nin the clear\r\n");
 }
 
 TEST_P(Injection, R5_a_listener_that_requires_TLS_asks_for_it_before_the_first_layer_and_behind_each) {

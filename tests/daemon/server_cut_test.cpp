@@ -25,7 +25,7 @@ std::string_view name(Way way) {
   return "";
 }
 
-constexpr std::string_view kMailData = "hello\r\nworld\r\n";
+constexpr std::string_view kMailData = "\r\nhello\r\nworld\r\n";  // text without a header is stored behind an empty line
 
 /// One message and a farewell. The octets sent when each part of it was whole; `acknowledged`: the client has read the 250 of its message.
 struct Talk {

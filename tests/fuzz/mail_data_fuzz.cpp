@@ -72,9 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Decoded whole = decode(wire, wire.size(), framing);
     if (whole != decode(wire, block, framing) || has_lone_newline(whole.out) || whole.out.find('\0') != std::string::npos) std::abort();
     if (framing == Framing::dot) {
-      const std::size_t end = wire.starts_with(".\r\n") ? 3 : wire.find("\r\n.\r\n");
-      const std::size_t behind = end == std::string_view::npos || end == 3 ? end : end + 5;
-      if (whole.complete != (end != std::string_view::npos) || (whole.complete && whole.consumed != behind)) std::abort();
+      const std::size_t end = wire.find("\r\n.\r\n");
+      const std::size_t behind = wire.starts_with(".\r\n") ? 3 : end == std::string_view::npos ? 0 : end + 5;  // 0: no end
+      if (whole.complete != (behind != 0) || (whole.complete && whole.consumed != behind)) std::abort();
     }
     const std::string stored = bounded(whole.out, whole.out.size() + 1);
     if (stored != bounded(whole.out, block) || !is_header_section(stored)) std::abort();

@@ -1,9 +1,16 @@
 // See incoming_message.h.
 #include "protocol/smtp/incoming_message.h"
 
+#include "adieu/base/bytes.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 
 namespace adieu::smtp {
+
+/// RFC 5321 section 2.4: the local-part is its host's to compare, so only the same octets are the same; a domain has no case. Nor has `<Postmaster>`.
+std::string recipient_key(const mail::Mailbox& path) {
+  if (path.domain.empty()) return to_ascii_lower(path.local_part);
+  return path.local_part + '@' + to_ascii_lower(path.domain);
+}
 
 std::uint64_t most_mail_data(const ServerProfile& profile) {
   const std::uint64_t size = profile.limits.message_size;

@@ -12,6 +12,9 @@
 
 namespace adieu::smtp {
 
+/// What a recipient is recognised by when it comes again.
+std::string recipient_key(const mail::Mailbox& path);
+
 /// Octets of one message, or of a chunk that is dropped, that are read at most.
 std::uint64_t most_mail_data(const ServerProfile& profile);
 

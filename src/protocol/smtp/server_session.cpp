@@ -27,12 +27,6 @@ bool is_foreign(std::string_view line) {
   return false;
 }
 
-/// Section 2.4: the local-part is its host's to compare, so only the same octets are the same; a domain has no case. Nor has `<Postmaster>`.
-std::string recipient_key(const mail::Mailbox& path) {
-  if (path.domain.empty()) return to_ascii_lower(path.local_part);
-  return path.local_part + '@' + to_ascii_lower(path.domain);
-}
-
 }  // namespace
 
 struct ServerSession::Impl {
