@@ -2,11 +2,14 @@
 #include "relay/config/coverage.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
 namespace adieu::config {
 namespace {
+
+constexpr std::size_t kMappedOctet = 11;  // the last octet of what IPv4-mapped IPv6 addresses begin with
 
 IpAddress of_octets(bool v6, const std::array<std::uint8_t, 16>& octets) {
   if (v6) return IpAddress::v6(octets);
@@ -14,11 +17,16 @@ IpAddress of_octets(bool v6, const std::array<std::uint8_t, 16>& octets) {
 }
 
 IpAddress last_of(const Network& network) {
+  const bool v6 = network.address().is_v6();
   auto octets = network.address().octets();
   for (int bit = network.length(); bit < network.address().bits(); ++bit) {
     octets[static_cast<std::size_t>(bit / 8)] |= static_cast<std::uint8_t>(1U << (7 - bit % 8));
   }
-  return of_octets(network.address().is_v6(), octets);
+  const IpAddress last = of_octets(v6, octets);
+  if (last.is_v6() == v6) return last;
+  // The network ends among the mapped addresses, which are IPv4's: the last one before those.
+  octets[kMappedOctet] = 0xfe;
+  return IpAddress::v6(octets);
 }
 
 /// Whether `right` follows directly on `left`.

@@ -22,6 +22,12 @@ TEST(AddressSet, halves_make_a_whole) {
   EXPECT_FALSE(addresses({"255.255.255.255"}).includes(addresses({"::"})));
 }
 
+TEST(AddressSet, mapped_addresses_are_ipv4_and_no_part_of_an_ipv6_network) {
+  EXPECT_TRUE(addresses({"::/80"}).includes(addresses({"::fffe:0:0/96"})));
+  EXPECT_FALSE(addresses({"::/80"}).overlaps(addresses({"0.0.0.0/0"})));
+  EXPECT_FALSE(addresses({"::/80"}).overlaps(addresses({"::1:0:0:0"})));
+}
+
 TEST(AddressSet, what_lies_within_is_held) {
   EXPECT_TRUE(addresses({"10.0.0.0/8"}).includes(addresses({"10.1.2.3", "10.200.0.0/16"})));
   EXPECT_FALSE(addresses({"10.0.0.0/8"}).includes(addresses({"10.1.2.3", "11.0.0.0/16"})));
