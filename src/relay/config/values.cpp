@@ -160,7 +160,7 @@ std::variant<Value, ValueError> parse_value(const Setting& setting, const std::v
       return value;
     }
     case Type::size: {
-      const auto size = measure(word, kSizes);
+      const auto size = word == "0" ? std::optional<std::uint64_t>(0) : measure(word, kSizes);  // nothing is nothing in every unit
       if (!size) return ValueError{0, "expected a size with its unit, such as 64KiB or 50MiB" + found(word), size_meant(word)};
       if (auto wrong = beyond_bounds(setting, setting.type, *size); !wrong.empty()) return ValueError{0, wrong + found(word), {}};
       value.number = *size;

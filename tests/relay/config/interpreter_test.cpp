@@ -94,6 +94,7 @@ TEST(Mistakes, sizes_have_units) {
               "6:23: expected a size with its unit, such as 64KiB or 50MiB, found `" + std::string(text) + "`; did you mean `50MiB`?\n");
   }
   EXPECT_EQ(said("limits { message-size 50MiB }\n"), "");
+  EXPECT_EQ(said("limits { queue-memory 0 }\n"), "");
   EXPECT_EQ(said("limits { message-size 1KiB }\n"), "6:23: expected 64KiB or more (RFC 5321 section 4.5.3.1.7), found `1KiB`\n");
 }
 

@@ -75,6 +75,12 @@ TEST(WholePolicy, a_rule_to_an_empty_list_never_matches) {
             "7:1: this rule never matches: `domains d` holds none\n");
 }
 
+TEST(WholePolicy, a_postmaster_whom_a_mistaken_rule_may_lead_to_is_no_second_mistake) {
+  EXPECT_EQ(said("postmaster admin@example.org\nrelay from any to any via hob\n"), "7:27: there is no next-hop `hob`; did you mean `hop`?\n");
+  EXPECT_EQ(said("postmaster admin@example.org\nrelya from any to any via hop\n").find("leads to this mailbox"), std::string::npos);
+  EXPECT_NE(said("postmaster admin@example.org\n").find("leads to this mailbox"), std::string::npos);
+}
+
 TEST(WholePolicy, a_host_name_that_nobody_can_resolve_is_warned_of) {
   const auto named = [](const std::string& name) { return said_of("hostname " + name + "\nspool rocksdb /s\nlisten 127.0.0.1:25\n"); };
   EXPECT_EQ(named("relay.example.org"), "");
