@@ -185,7 +185,7 @@ std::map<std::string, Entry> entries_of_the_page() {
     if (line.starts_with(".It Ic ")) {
       last = block + " " + line.substr(7, line.find(' ', 7) - 7);
       entries.emplace(last, Entry{});
-    } else if (line.starts_with(".Pq ")) {
+    } else if (line.starts_with(".Pq ") && entries[last].type.empty() && entries[last].text.empty()) {
       entries[last].type = line.substr(4);
     } else if (!last.empty()) {
       entries[last].text += line + "\n";
