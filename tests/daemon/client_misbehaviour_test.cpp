@@ -207,7 +207,7 @@ TEST_P(NextHopMisbehaves, and_the_words_and_the_record_tell_what_happened) {
       {Stage::secure_hello, {"554 5.7.1 no\r\n", Then::silence},
        "4.4.2 timed out while waiting for the reply to EHLO", Ending::unanswered, Effect::none},
       {Stage::mail, {"HTTP/1.1 400\r\n"},
-       "4.5.0 not an SMTP reply while waiting for the reply to MAIL", Ending::mutual, Effect::rolled_back},
+       "4.5.0 not an SMTP reply while waiting for the reply to MAIL: \"HTTP/1.1 400\"", Ending::mutual, Effect::rolled_back},
       {Stage::mail, {"250 a\r\n250 b\r\n250 c\r\n250 d\r\n"},
        "4.5.0 250 makes no sense as the reply to DATA | 250 c", Ending::mutual, Effect::rolled_back},
       {Stage::recipient, {"421 4.3.2 bye\r\n", Then::close_notify},

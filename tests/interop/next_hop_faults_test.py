@@ -253,7 +253,7 @@ FAULTS = {
     "bye-rcpt": ("tls required", says("RCPT", BYE, ends_layer()), "421 4.3.2 bye", 1),
     "bye-data": ("tls required", says("DATA", BYE, fin), "421 4.3.2 bye", 1),
     "bye-message": ("tls required", says("message", BYE, fin), "421 4.3.2 bye", 2),
-    "http": ("tls off", says("MAIL", b"HTTP/1.1 400 Bad Request\r\n"), "not an SMTP reply while waiting for the reply to MAIL", 1),
+    "http": ("tls off", says("MAIL", b"HTTP/1.1 400 Bad Request\r\n"), r'not an SMTP reply while waiting for the reply to MAIL: \"HTTP/1.1 400 Bad Request\"', 1),
     "unsolicited": ("tls required", says("EHLO inside", GOOD["EHLO inside"] + b"250 ok\r\n"), "unasked", 1),
     "data-250": ("tls required", says("DATA", b"250 2.0.0 stored\r\n", silence), "250 makes no sense as the reply to DATA", 1),
     "early-250": ("tls required", says("DATA", b"354 go\r\n250 2.0.0 stored\r\n", silence), "a reply came unasked: 250", 1),

@@ -67,7 +67,8 @@ struct ClientSession::Impl {
   void end_examination();
   void refuse(std::size_t count, EnhancedStatus status, std::string detail);
   void end(std::optional<Outcome> failure);
-  void lose(EnhancedStatus status, std::string_view why);
+  /// `quoted`: what the next hop said, behind what was awaited.
+  void lose(EnhancedStatus status, std::string_view why, std::string_view quoted = {});
   std::string at_what() const;
   Duration timeout() const;
   Deadline deadline() const;
@@ -114,9 +115,9 @@ std::string ClientSession::Impl::at_what() const {
   return "waiting for " + std::string(name(exchange.awaited.front()));
 }
 
-void ClientSession::Impl::lose(EnhancedStatus status, std::string_view why) {
+void ClientSession::Impl::lose(EnhancedStatus status, std::string_view why, std::string_view quoted) {
   if (auto* quitting = std::get_if<Quitting>(&phase)) return end(std::move(quitting->failure));
-  end(deferred(status, std::string(why) + " while " + at_what()));
+  end(deferred(status, std::string(why) + " while " + at_what() + std::string(quoted)));
 }
 
 void ClientSession::Impl::receive(const Reply& reply) {
@@ -255,7 +256,7 @@ void ClientSession::receive(Octets octets, Instant now) {
     my.receive(*reply);
     if (std::holds_alternative<Ended>(my.phase) || std::holds_alternative<TurnedToTls>(my.phase)) return;
   }
-  if (!my.reader.fault().empty()) my.lose({4, 5, 0}, my.reader.fault());
+  if (!my.reader.fault().empty()) my.lose({4, 5, 0}, my.reader.fault(), ": \"" + my.reader.faulty_line() + "\"");
 }
 
 void ClientSession::end_of_layer(std::string_view why) {

@@ -6,6 +6,8 @@
 
 namespace adieu::smtp {
 namespace {
+constexpr std::size_t kQuoted = 80;  // octets of a line that is no reply
+
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // RFC 3463 section 2: subject and detail are one to three digits.
@@ -38,8 +40,9 @@ EnhancedStatus take_status(std::string_view& text, std::uint16_t code) {
 }
 }  // namespace
 
-std::optional<Reply> ReplyReader::fail(std::string_view why) {
+std::optional<Reply> ReplyReader::fail(std::string_view why, std::string_view line) {
   fault_ = why;
+  faulty_line_ = printable(line, std::min(kQuoted, line_));
   return std::nullopt;
 }
 
@@ -64,17 +67,17 @@ std::optional<Reply> ReplyReader::next() {
     const std::size_t end = input.find('\n', searched_);
     examined_ += (end == Octets::npos ? input.size() : end + 1) - searched_;
     searched_ = end == Octets::npos ? input.size() : 0;
-    if (end == Octets::npos ? input.size() >= line_ : end + 1 > line_) return fail("a line of the reply is too long");
+    if (end == Octets::npos ? input.size() >= line_ : end + 1 > line_) return fail("a line of the reply is too long", input.substr(0, end));
     if (end == Octets::npos) return std::nullopt;
-    if (end == 0 || input[end - 1] != '\r') return fail("a line of the reply ends with a bare LF");
+    if (end == 0 || input[end - 1] != '\r') return fail("a line of the reply ends with a bare LF", input.substr(0, end));
     const std::string_view line = input.substr(0, end - 1);
     if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2]) ||
         (line.size() > 3 && line[3] != ' ' && line[3] != '-')) {
-      return fail("not an SMTP reply");
+      return fail("not an SMTP reply", line);
     }
     const auto code = static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
-    if (read_ != 0 && code != reply_.code) return fail("the lines of the reply differ in their code");
-    if (read_ == lines_) return fail("the reply has too many lines");
+    if (read_ != 0 && code != reply_.code) return fail("the lines of the reply differ in their code", line);
+    if (read_ == lines_) return fail("the reply has too many lines", line);
     reply_.code = code;
     const bool last = add(line);
     input_.consume(end + 1);

@@ -107,6 +107,22 @@ TEST(ReplyReader, bounds_the_length_of_a_line_and_the_number_of_lines) {
   EXPECT_EQ(read_every_way("250-1\r\n250-2\r\n250-3\r\n250-4\r\n250 5\r\n").fault, "the reply has too many lines");
 }
 
+TEST(ReplyReader, quotes_the_line_that_it_does_not_understand_escaped_and_cut) {
+  const auto quoted = [](std::string_view wire) {
+    ReplyReader reader(100, 8);
+    reader.receive(wire);
+    while (reader.next()) {
+    }
+    return reader.faulty_line();
+  };
+  EXPECT_EQ(quoted("HTTP/1.1 400 \x1b[2J\xe9\r\n"), "HTTP/1.1 400 \\x1b[2J\\xe9");
+  EXPECT_EQ(quoted("250-a\r\n550 b\r\n"), "550 b");
+  EXPECT_EQ(quoted("250 bare\n"), "250 bare");
+  EXPECT_EQ(quoted("x" + std::string(90, 'y') + "\r\n"), "x" + std::string(79, 'y') + "...");
+  EXPECT_EQ(quoted(std::string(1000, '2')), std::string(80, '2') + "...");
+  EXPECT_EQ(quoted("250 fine\r\n"), "");
+}
+
 TEST(ReplyReader, reads_nothing_after_a_fault_and_keeps_what_came_before_it) {
   const Read read = read_every_way("250 a\r\nnonsense\r\n250 b\r\n");
   ASSERT_EQ(read.replies.size(), 1u);

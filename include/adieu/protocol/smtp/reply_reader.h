@@ -25,6 +25,8 @@ class ReplyReader {
   std::optional<Reply> next();
   /// For people; empty while all is well.
   std::string_view fault() const { return fault_; }
+  /// The line that it was found in: escaped, its first 80 octets.
+  const std::string& faulty_line() const { return faulty_line_; }
   /// Whether every octet received belongs to a reply that `next` has given.
   bool empty() const { return input_.empty() && read_ == 0; }
   /// How many octets have been searched for a line's end, for tests that hold it against the length of the input.
@@ -32,7 +34,7 @@ class ReplyReader {
 
  private:
   bool add(std::string_view line);
-  std::optional<Reply> fail(std::string_view why);
+  std::optional<Reply> fail(std::string_view why, std::string_view line);
 
   std::size_t line_;
   std::size_t lines_;
@@ -42,6 +44,7 @@ class ReplyReader {
   std::size_t searched_ = 0;  // octets of the input in which no line ends
   std::uint64_t examined_ = 0;
   std::string_view fault_;
+  std::string faulty_line_;
 };
 
 }  // namespace adieu::smtp
