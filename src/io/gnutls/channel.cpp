@@ -280,7 +280,7 @@ class GnutlsChannel final : public tls::Channel {
     } else {
       // What we refuse is told by the alert that says so: a certificate, a renegotiation (RFC 9325 section 3.5).
       const bool refused = code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
-      failure_ = {tls::Event::corrupt, refused ? words_of_status(gnutls_session_get_verify_cert_status(session_)) : gnutls_strerror(code)};
+      failure_ = {tls::Event::corrupt, refused ? words_of_refusal(session_, host_) : gnutls_strerror(code)};
       if (refused) failure_.event = tls::Event::alert;
       if (code == GNUTLS_E_REHANDSHAKE) failure_ = {tls::Event::alert, alert_name(GNUTLS_A_NO_RENEGOTIATION)};
       if (!closed_) send_alert(code);  // behind our close_notify nothing is said

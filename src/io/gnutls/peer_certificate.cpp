@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "adieu/base/bytes.h"
 #include "adieu/base/ip.h"
 #include "adieu/base/result.h"
 
@@ -62,6 +63,26 @@ std::string words_of_status(unsigned status) {
   std::string words = take(text);
   while (!words.empty() && (words.back() == ' ' || words.back() == '\0')) words.pop_back();
   return words;
+}
+
+std::string words_of_refusal(gnutls_session_t session, const std::string& host) {
+  constexpr std::size_t kToldNames = 5;
+  constexpr std::size_t kToldName = 64;
+  const unsigned status = gnutls_session_get_verify_cert_status(session);
+  std::string words = words_of_status(status);
+  unsigned count = 0;
+  const gnutls_datum_t* chain = gnutls_certificate_get_peers(session, &count);
+  if ((status & GNUTLS_CERT_UNEXPECTED_OWNER) == 0 || chain == nullptr || count == 0) return words;
+  gnutls_x509_crt_t leaf = nullptr;
+  check(gnutls_x509_crt_init(&leaf) == GNUTLS_E_SUCCESS, "memory for a certificate");
+  std::vector<std::string> names;
+  if (gnutls_x509_crt_import(leaf, &chain[0], GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS) names = alternative_names(leaf);
+  gnutls_x509_crt_deinit(leaf);
+  words += " It is for ";
+  if (names.empty()) words += "no name (it has no subjectAltName)";
+  for (std::size_t i = 0; i < std::min(names.size(), kToldNames); ++i) words += (i == 0 ? "" : ", ") + printable(names[i], kToldName);
+  if (names.size() > kToldNames) words += ", ...";
+  return words + ", not for " + host + ".";
 }
 
 tls::PeerCertificate read_peer_certificate(gnutls_session_t session, const std::string& host) {

@@ -14,5 +14,7 @@ tls::PeerCertificate read_peer_certificate(gnutls_session_t session, const std::
 
 /// What a verification of GnuTLS found wrong.
 std::string words_of_status(unsigned status);
+/// The same of the session's certificate, which was to be `host`'s: where it is another's, with the names that it has.
+std::string words_of_refusal(gnutls_session_t session, const std::string& host);
 
 }  // namespace adieu::gnutls

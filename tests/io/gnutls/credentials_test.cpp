@@ -174,6 +174,8 @@ TEST_P(Verification, takes_a_certificate_of_the_host_by_a_trusted_authority) {
 
 TEST_P(Verification, refuses_another_name) {
   EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net"})), HasSubstr("does not match"));
+  EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net", "mail.example.net"})),
+              HasSubstr("It is for mx.example.net, mail.example.net, not for " + std::string(kHost) + "."));
   EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"*.example.org"}), "a.b.example.org"),
               HasSubstr("does not match"));
 }
