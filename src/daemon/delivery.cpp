@@ -7,7 +7,6 @@
 #include "adieu/base/result.h"
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
-#include "daemon/notification.h"
 
 namespace adieu::daemon {
 namespace {
@@ -31,6 +30,7 @@ Delivery::Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver
     : shared_(shared),
       loop_(loop),
       resolver_(std::move(resolver)),
+      settling_({shared.config, shared.rules, shared.spool, shared.log, shared.notifications, shared.accept}, loop, [this] { end_if_idle(); }),
       wake_(loop, [this] { schedule(); }),
       self_(std::make_shared<Delivery*>(this)) {}
 
@@ -108,71 +108,12 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
 }
 
 void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination) {
-  const std::shared_ptr<const spool::MessageHead>& head = job.message->head();
-  spool::Settlement settlement;
-  settlement.id = head->id;
-  settlement.updates = std::move(verdict.updates);
-  if (verdict.again) queue_.add(destination, std::move(*verdict.again), wall_now());
-  if (settlement.updates.empty()) return;
-  if (verdict.failures.empty() || head->reverse_path.is_null()) {
-    store(*job.message, std::move(settlement));
-    return;
-  }
-  if (const spool::MailData mail_data = job.message->mail_data()) {
-    settlement.notifications.push_back(notification(job, verdict.failures, std::string(mail::header_section(*mail_data))));
-    store(*job.message, std::move(settlement));
-    return;
-  }
-  // Its header section stands in the spool.
-  ++settling_;
-  shared_.spool.read(*head, 0, mail::kReportedHeaders, loop_,
-                     [self = std::weak_ptr(self_), job, failures = std::move(verdict.failures),
-                      settlement = std::move(settlement)](Result<std::string> start) mutable {
-                       const auto alive = self.lock();
-                       if (!alive) return;
-                       Delivery& delivery = **alive;
-                       --delivery.settling_;
-                       std::string headers = start ? std::string(mail::header_section(*start)) : std::string();
-                       settlement.notifications.push_back(delivery.notification(job, failures, std::move(headers)));
-                       delivery.store(*job.message, std::move(settlement));
-                     });
+  if (verdict.again) queue_.add(destination, *std::exchange(verdict.again, std::nullopt), wall_now());
+  settling_.settle(job.message, std::move(verdict));
 }
 
-spool::NewMessage Delivery::notification(const queue::Job& job, const std::vector<queue::Verdict::Failure>& failures,
-                                         std::string original_headers) const {
-  return make_notification(shared_.config, shared_.rules, *job.message->head(), failures, std::move(original_headers), wall_now(),
-                           shared_.log);
-}
-
-void Delivery::store(queue::InFlight& message, spool::Settlement settlement) {
-  std::erase_if(settlement.notifications, [](const spool::NewMessage& one) { return one.head.recipients.empty(); });
-  const auto settled = static_cast<std::uint32_t>(
-      std::count_if(settlement.updates.begin(), settlement.updates.end(),
-                    [](const spool::RecipientUpdate& update) { return update.state != spool::RecipientState::pending; }));
-  ++settling_;
-  // Counted only now that nothing else is waited for: whoever comes last takes the message out of the spool, and what others still have to say of it
-  // would be lost.
-  message.settle(settled, [&](bool finished) {
-    const spool::MessageId id = settlement.id;
-    settlement.finished = finished;
-    shared_.spool.settle(std::move(settlement), loop_, [self = std::weak_ptr(self_), id, finished](auto stored) {
-      if (const auto alive = self.lock()) (*alive)->stored(id, finished, std::move(stored));
-    });
-  });
-}
-
-void Delivery::stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> notifications) {
-  --settling_;
-  if (!notifications) {
-    shared_.log.write(LogLevel::error, LogLine("spool-settle")
-                                           .field("queue-id", id.text())
-                                           .field("error", notifications.error().message)
-                                           .field("hint", "after a restart these recipients are tried again; mend the disk"));
-  } else {
-    if (finished) shared_.log.write(LogLevel::info, observe::removed(id));
-    for (spool::Transaction::Kept& kept : *notifications) shared_.accept(std::move(kept));
-  }
-  if (shutting_down_ && lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
+void Delivery::end_if_idle() {
+  if (shutting_down_ && lines_.empty() && !settling_.busy() && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 void Delivery::shut_down(std::function<void()> on_idle) {
@@ -183,7 +124,8 @@ void Delivery::shut_down(std::function<void()> on_idle) {
     if (std::exchange(line.waiting, false)) idle.push_back(id);
   }
   for (const std::uint64_t id : idle) lines_.at(id).outbound->quit();
-  if (lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
+  settling_.stop();
+  end_if_idle();
 }
 
 void Delivery::cut() {

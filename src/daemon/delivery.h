@@ -15,6 +15,7 @@
 #include "adieu/relay/queue/queue.h"
 #include "adieu/relay/queue/settle.h"
 #include "daemon/outbound.h"
+#include "daemon/settling.h"
 
 namespace adieu::daemon {
 
@@ -36,6 +37,7 @@ class Delivery final : public Outbound::Owner {
     const std::map<std::string, NextHopProfile>& next_hops;
     /// Takes a message that is to be delivered; from any thread.
     std::function<void(spool::Transaction::Kept)> accept;
+    queue::NotificationLimit& notifications;
   };
 
   Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver> resolver);
@@ -105,10 +107,7 @@ class Delivery final : public Outbound::Owner {
   void send(Line& line);
   void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
   void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
-  spool::NewMessage notification(const queue::Job& job, const std::vector<queue::Verdict::Failure>& failures,
-                                 std::string original_headers) const;
-  void store(queue::InFlight& message, spool::Settlement settlement);
-  void stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> notifications);
+  void end_if_idle();
   Lines::iterator line_of(const Outbound& outbound);
   void end(Lines::iterator line);
   void arm();
@@ -117,6 +116,7 @@ class Delivery final : public Outbound::Owner {
   uv::Loop& loop_;
   queue::Queue queue_;
   std::unique_ptr<dns::Resolver> resolver_;
+  Settling settling_;
   Lines lines_;
   std::unordered_map<const Outbound*, std::uint64_t> line_ids_;
   std::uint64_t last_id_ = 0;
@@ -125,7 +125,6 @@ class Delivery final : public Outbound::Owner {
   bool shutting_down_ = false;
   bool held_up_ = false;             // the spool takes nothing
   std::function<void()> on_idle_;
-  std::size_t settling_ = 0;         // settlements that the spool has not answered
   uv::Timer wake_;
   std::shared_ptr<Delivery*> self_;
 };

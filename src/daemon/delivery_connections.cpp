@@ -215,7 +215,7 @@ void Delivery::end(Lines::iterator line) {
   loop_.post([dead = std::shared_ptr(std::move(line->second.outbound)), timer = std::shared_ptr(std::move(line->second.idle))] {});
   lines_.erase(line);
   schedule();
-  if (shutting_down_ && lines_.empty() && settling_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
+  end_if_idle();
 }
 
 }  // namespace adieu::daemon

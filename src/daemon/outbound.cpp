@@ -112,6 +112,7 @@ void Outbound::try_next(smtp::Outcome failure) {
     try_candidate();
     return;
   }
+  failure.host = relay();
   owner_.on_closed(*this, failure);  // destroys this
 }
 
@@ -186,6 +187,7 @@ void Outbound::work() {
       if (!reading_) continue;
     } else if (auto* finished = std::get_if<smtp::Finished>(&action)) {
       source_ = {};
+      for (smtp::Outcome& outcome : finished->outcomes) outcome.host = relay();
       owner_.on_finished(*this, std::move(finished->outcomes));
       continue;
     } else if (auto* closed = std::get_if<smtp::ClientClosed>(&action)) {

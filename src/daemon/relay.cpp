@@ -40,6 +40,7 @@ Relay::Relay(config::Config config, Log& log)
       rules_(config_),
       limits_(access::shares_of(config_), [this](const IpAddress& client) { return rules_.trusts(client); }),
       memory_(config_.limits.queue_memory),
+      notifications_(config_.limits.notifications_per_address),
       closures_(log, config_.limits.ledger_peers),
       loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
 
@@ -73,7 +74,7 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   relay->closures_.keep_in(policy.spool.directory);
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
   relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept});
-  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_, accept});
+  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_, accept, relay->notifications_});
   if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {
     auto server = microhttpd::TextServer::start(relay->metrics_socket_.release(), "/metrics", [self = relay.get()] {

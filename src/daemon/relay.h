@@ -48,6 +48,7 @@ class Relay {
   const access::Rules rules_;
   access::ConnectionLimits limits_;
   queue::MemoryBudget memory_;
+  queue::NotificationLimit notifications_;
   Closures closures_;
   observe::Metrics metrics_;
   std::unique_ptr<spool::Spool> spool_;

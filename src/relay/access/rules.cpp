@@ -81,16 +81,18 @@ Decision Rules::decide(const IpAddress& client, const mail::Mailbox& forward_pat
 
 Decision Rules::decide_own(const mail::Mailbox& forward_path) const {
   const std::string domain = domain_of(forward_path);
-  if (!is_our_postmaster(forward_path, domain)) return first_relay(domain);
-  Decision decision = first_relay(domain_of(*postmaster_));
+  if (!is_our_postmaster(forward_path, domain)) return first_relay(domain, true);
+  Decision decision = first_relay(domain_of(*postmaster_), false);
   if (auto* relay = std::get_if<Accepted>(&decision)) relay->instead = *postmaster_;
   return decision;
 }
 
-Decision Rules::first_relay(std::string_view domain) const {
+Decision Rules::first_relay(std::string_view domain, bool obeys_rejects) const {
   for (const Compiled& rule : rules_) {
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
     if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Accepted{relay->next_hop};
+    // A rule about a network is about its clients.
+    if (obeys_rejects && rule.network < 0) return std::get<config::RejectWith>(rule.action).reply;
   }
   return smtp::reply::relaying_denied();
 }

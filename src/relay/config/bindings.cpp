@@ -157,6 +157,7 @@ constexpr std::array kBindings = {
     Binding{"limits", "outbound-connections", [](T& t, const V& v) { t.config->limits.outbound_connections = v.number; }},
     Binding{"limits", "queue-memory", [](T& t, const V& v) { t.config->limits.queue_memory = v.number; }},
     Binding{"limits", "queue-recipients", [](T& t, const V& v) { t.config->limits.queue_recipients = v.number; }},
+    Binding{"limits", "notifications-per-address", [](T& t, const V& v) { t.config->limits.notifications_per_address = v.number; }},
     Binding{"limits", "ledger-peers", [](T& t, const V& v) { t.config->limits.ledger_peers = v.number; }},
     Binding{"limits", "transaction-memory", [](T& t, const V& v) { t.config->limits.transaction_memory = v.number; }},
 };

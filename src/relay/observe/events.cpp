@@ -41,6 +41,14 @@ LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipi
   return line.field("status", queue::reply_line(outcome));
 }
 
+LogLine notification_queued(const spool::MessageHead& notification, spool::MessageId parent) {
+  LogLine line("queued");
+  line.field("queue-id", notification.id.text()).field("parent", parent.text()).field("from", path(notification.reverse_path));
+  for (const spool::Recipient& recipient : notification.recipients) line.field("to", path(recipient.forward_path));
+  line.field("nrcpt", static_cast<std::int64_t>(notification.recipients.size()));
+  return line.field("size", static_cast<std::int64_t>(notification.size));
+}
+
 LogLine removed(spool::MessageId id) {
   LogLine line("removed");
   line.field("queue-id", id.text());

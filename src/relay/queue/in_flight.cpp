@@ -24,6 +24,23 @@ InFlight::~InFlight() {
   if (mail_data_) budget_.give_back(mail_data_->size());
 }
 
+bool InFlight::hold(std::vector<Failed> failures) {
+  const std::lock_guard lock(settling_);
+  const bool first = failures_.empty();
+  std::move(failures.begin(), failures.end(), std::back_inserter(failures_));
+  return first;
+}
+
+bool InFlight::only_failures_left() const {
+  const std::lock_guard lock(settling_);
+  return !failures_.empty() && failures_.size() == pending_;
+}
+
+std::vector<Failed> InFlight::take_failures() {
+  const std::lock_guard lock(settling_);
+  return std::exchange(failures_, {});
+}
+
 bool InFlight::make_room() {
   if (!budget_.is_tight()) return false;
   spool::MailData gone;  // freed without the lock

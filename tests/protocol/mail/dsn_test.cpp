@@ -17,6 +17,7 @@ DeliveryStatus status() {
   one.recipients = {{.forward_path = {"b", "example.net"},
                      .action = DsnAction::failed,
                      .status = {5, 1, 1},
+                     .last_attempt = one.arrived + std::chrono::seconds(50),
                      .explanation = "mx.example.net said: 550 5.1.1 nobody",
                      .remote_mta = "mx.example.net",
                      .diagnostic = "550 5.1.1 nobody"}};
@@ -102,11 +103,17 @@ TEST(DeliveryStatusNotification, is_this) {
             "\r\n"
             "This is the mail system at relay.example.org.\r\n"
             "\r\n"
-            "Your message could not be delivered to one or more recipients. What went\r\n"
-            "wrong is told below each of them; the header of your message is attached.\r\n"
+            "Your message could not be delivered to the recipients below, and it will not be\r\n"
+            "tried again. To recipients who are not named here it has been delivered, or is\r\n"
+            "still on its way.\r\n"
             "\r\n"
             "<b@example.net> (failed)\r\n"
             "    mx.example.net said: 550 5.1.1 nobody\r\n"
+            "    Please check the address: the spelling, and the part behind the @.\r\n"
+            "\r\n"
+            "The beginning of your message's header is attached. Whoever helps you with this\r\n"
+            "will want to know: message 0ABCDEFGHJKMN at relay.example.org,\r\n"
+            "which took it on Mon, 23 Nov 2026 20:01:22 +0000.\r\n"
             "\r\n"
             "--=_0ABCDEFGHJKMN_1795464142000\r\n"
             "Content-Type: message/delivery-status\r\n"
@@ -119,6 +126,7 @@ TEST(DeliveryStatusNotification, is_this) {
             "Status: 5.1.1\r\n"
             "Remote-MTA: dns; mx.example.net\r\n"
             "Diagnostic-Code: smtp; 550 5.1.1 nobody\r\n"
+            "Last-Attempt-Date: Mon, 23 Nov 2026 20:02:12 +0000\r\n"
             "\r\n"
             "--=_0ABCDEFGHJKMN_1795464142000\r\n"
             "Content-Type: text/rfc822-headers\r\n"
@@ -134,12 +142,14 @@ TEST(DeliveryStatusNotification, has_a_group_of_fields_for_each_recipient_and_sa
   one.recipients.push_back({.forward_path = {"c", "example.net"},
                             .action = DsnAction::delayed,
                             .status = {},
+                            .last_attempt = {},
                             .explanation = "connect to mx: timed out",
                             .remote_mta = {},
                             .diagnostic = {}});
   one.recipients.push_back({.forward_path = {"d", "example.net"},
                             .action = DsnAction::failed,
                             .status = {},
+                            .last_attempt = {},
                             .explanation = {},
                             .remote_mta = {},
                             .diagnostic = "554 no"});
@@ -211,6 +221,35 @@ TEST(DeliveryStatusNotification, does_without_the_header_of_a_message_that_has_n
   DeliveryStatus one = status();
   one.header_section = "";
   EXPECT_EQ(parse(delivery_status_notification(one)).parts.at(2), "Content-Type: text/rfc822-headers\r\n\r\n");
+}
+
+/// A notification goes to an address that may be forged: what it costs there is bounded by what it tells.
+TEST(DeliveryStatusNotification, of_a_thousand_recipients_names_them_all_and_explains_some) {
+  DeliveryStatus one = status();
+  one.recipients.assign(1000, one.recipients[0]);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    one.recipients[i].forward_path.local_part = "b" + std::to_string(i);
+    one.recipients[i].diagnostic = "550 " + std::string(1000, 'x');
+    one.recipients[i].explanation = one.recipients[i].diagnostic;
+  }
+  const std::string message = delivery_status_notification(one);
+  EXPECT_LT(message.size(), 500'000u);
+  const Parts parts = parse(message);
+  for (const char* named : {"b0@", "b999@"}) EXPECT_NE(parts.parts[1].find(std::string("Final-Recipient: rfc822; ") + named), std::string::npos);
+  EXPECT_NE(parts.parts[0].find("... and 950 more"), std::string::npos);
+  EXPECT_EQ(parts.parts[0].find("<b50@"), std::string::npos);
+}
+
+TEST(ReportedFields, are_whole_and_first_of_all_those_that_matter) {
+  EXPECT_EQ(reported_fields("Received: a\r\n\tb\r\nSubject: x\r\n"), "Received: a\r\n\tb\r\nSubject: x\r\n");
+  EXPECT_EQ(reported_fields(""), "");
+  const std::string received = "Received: " + std::string(1000, 'r') + "\r\n\tfolded\r\n";
+  const std::string endless = "To: " + std::string(5000, 't') + "\r\n";
+  const std::string known = "subject: x\r\nMessage-ID: <m>\r\nFrom: a\r\n\t(b)\r\n";
+  const std::string all = received + received + endless + received + received + received + known;
+  const std::string reported = reported_fields(all);
+  EXPECT_LE(reported.size(), kReportedFields);
+  EXPECT_EQ(reported, received + received + received + known) << "as many as there is room for, in their order";
 }
 
 TEST(HeaderSection, ends_before_the_empty_line_and_holds_whole_lines) {

@@ -92,5 +92,16 @@ TEST(Rules, postmaster_of_the_relay_itself_is_taken_from_everybody_and_goes_to_t
   EXPECT_EQ(std::get<Accepted>(rules.decide_own({"postmaster", "relay.example.org"})).instead, config.postmaster);
 }
 
+TEST(Rules, mail_of_the_relay_itself_obeys_what_is_refused_from_anybody) {
+  const auto refused = [](config::RuleFrom from) {
+    config::Config config = policy();
+    config.domains.push_back({"trap", {"trap.example"}});
+    config.rules.insert(config.rules.begin(), config::Rule{std::move(from), config::ToDomains{"trap"}, config::RejectWith{{550, {5, 7, 1}, "no"}}, {}});
+    return std::holds_alternative<smtp::Reply>(Rules(config).decide_own({"a", "trap.example"}));
+  };
+  EXPECT_TRUE(refused(config::FromAny{}));
+  EXPECT_FALSE(refused(config::FromNetwork{policy().networks.front().name})) << "that is about clients";
+}
+
 }  // namespace
 }  // namespace adieu::access

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "adieu/relay/queue/notification_limit.h"
 #include "adieu/relay/queue/retry.h"
 #include "adieu/relay/queue/settle.h"
 
@@ -226,8 +227,48 @@ TEST_F(QueueTest, a_deferral_that_lasted_too_long_is_a_failure) {
 TEST_F(QueueTest, the_last_recipient_finishes_a_message_once) {
   const Job three = job(1, {}, 3);
   std::vector<bool> finished;
-  for (const std::uint32_t count : {0u, 1u, 2u}) three.message->settle(count, [&](bool last) { finished.push_back(last); });
-  EXPECT_EQ(finished, (std::vector{false, false, true}));
+  const auto store = [&](bool last) { finished.push_back(last); };
+  three.message->settle(1, store);
+  three.message->settle(0, store);
+  three.message->settle(2, store);
+  EXPECT_EQ(finished, (std::vector<bool>{false, false, true}));
+}
+TEST_F(QueueTest, failures_wait_for_each_other_until_nobody_else_is_pending) {
+  const Job four = job(1, {}, 4);
+  InFlight& message = *four.message;
+  EXPECT_FALSE(message.only_failures_left());
+  EXPECT_TRUE(message.hold(std::vector<Failed>(1)));
+  EXPECT_FALSE(message.hold(std::vector<Failed>(1))) << "somebody waits for them already";
+  EXPECT_FALSE(message.only_failures_left());
+  bool finished = true;
+  message.settle(2, [&](bool last) { finished = last; });
+  EXPECT_FALSE(finished) << "those that failed are pending until they are settled";
+  EXPECT_TRUE(message.only_failures_left());
+  EXPECT_EQ(message.take_failures().size(), 2u);
+  EXPECT_TRUE(message.take_failures().empty());
+  EXPECT_FALSE(message.only_failures_left());
+  message.settle(2, [&](bool last) { finished = last; });
+  EXPECT_TRUE(finished);
+}
+TEST(NotificationLimit, counts_for_an_hour_from_the_first_on) {
+  NotificationLimit limit(2);
+  const Instant start{};
+  const mail::Mailbox a{"a", "example.org"};
+  EXPECT_TRUE(limit.take(a, start));
+  EXPECT_TRUE(limit.take({"A", "Example.ORG"}, start + 59min)) << "the same address";
+  EXPECT_FALSE(limit.take(a, start + 59min));
+  EXPECT_TRUE(limit.take({"b", "example.org"}, start + 59min));
+  EXPECT_TRUE(limit.take(a, start + 60min));
+  EXPECT_TRUE(limit.take(a, start + 60min));
+  EXPECT_FALSE(limit.take(a, start + 60min));
+}
+TEST(NotificationLimit, remembers_only_so_many_addresses) {
+  NotificationLimit limit(1);
+  for (std::size_t i = 0; i <= NotificationLimit::kAddresses; ++i) {
+    ASSERT_TRUE(limit.take({std::to_string(i), "example.org"}, Instant{}));
+  }
+  EXPECT_TRUE(limit.take({"0", "example.org"}, Instant{})) << "forgotten";
+  EXPECT_FALSE(limit.take({"5000", "example.org"}, Instant{}));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct DsnRecipient {
   Mailbox forward_path;
   DsnAction action = DsnAction::failed;
   smtp::EnhancedStatus status;   // of the last attempt; none: 5.0.0 failed, 4.0.0 delayed
+  WallTime last_attempt{};       // when that was; the epoch: not known
   std::string explanation;       // for people: "mx.example said: 550 5.1.1 no such mailbox"; empty: the diagnostic
   std::string remote_mta;        // the host name of the next hop that answered; empty where none did
   std::string diagnostic;        // its reply on one line, "550 5.1.1 no such mailbox"; empty where none came
@@ -35,11 +36,17 @@ struct DeliveryStatus {
   std::string header_section;     // of that message: see header_section()
 };
 
-inline constexpr std::size_t kReportedHeaders = 65'536;
+inline constexpr std::size_t kReportedHeaders = 65'536;  // octets of a message that its header section is looked for in
+inline constexpr std::size_t kReportedFields = 4'096;    // octets of it that are returned
+inline constexpr std::size_t kExplained = 50;            // recipients that the text for people tells of; the others stand in the part for programs alone
 
 /// The header section of `mail_data` (or of its beginning): up to the empty line, which is not included; whole lines with CRLF,
 /// at most `limit` octets.
 std::string_view header_section(std::string_view mail_data, std::size_t limit = kReportedHeaders);
+
+/// Whole fields of a header section, in their order, kReportedFields octets at most: first of all those by which people and programs know a message
+/// (Message-ID, Subject, From, To, Date, …), then the others as far as they fit.
+std::string reported_fields(std::string_view header_section);
 
 /// The whole message, header and body: lines with CRLF, at most 998 octets, all 7-bit. It goes out with the null reverse-path.
 std::string delivery_status_notification(const DeliveryStatus& status);

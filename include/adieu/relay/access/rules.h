@@ -31,7 +31,7 @@ class Rules {
   /// `<Postmaster>` without a domain is postmaster at this host (RFC 5321 section 4.5.1). Where the policy names a postmaster, both are taken
   /// from everybody, whatever the rules say, and go to that mailbox.
   Decision decide(const IpAddress& client, const mail::Mailbox& forward_path) const;
-  /// For mail that the relay itself writes: the first `relay` whose `to` matches, whoever it is `from`.
+  /// For mail that the relay itself writes: the first `relay` whose `to` matches, whoever it is `from`, unless a `reject from any` that matches comes first.
   Decision decide_own(const mail::Mailbox& forward_path) const;
   /// Whether some rule relays mail for this client because of its network: a rule that rejects is no sign of trust.
   bool trusts(const IpAddress& client) const;
@@ -53,7 +53,7 @@ class Rules {
   bool in_network(const Compiled& rule, const IpAddress& client) const;
   bool is_our_postmaster(const mail::Mailbox& forward_path, std::string_view domain) const;
   std::string domain_of(const mail::Mailbox& forward_path) const;
-  Decision first_relay(std::string_view domain) const;
+  Decision first_relay(std::string_view domain, bool obeys_rejects) const;
 
   std::string hostname_;
   std::optional<mail::Mailbox> postmaster_;

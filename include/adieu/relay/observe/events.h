@@ -18,6 +18,9 @@ LogLine queued(spool::MessageId id, const spool::MessageHead& head, std::string_
 LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipient, std::string_view relay, std::string_view tls,
                   const smtp::Outcome& outcome, WallTime now);
 
+/// event=queued: a notification about the failures of the message `parent`.
+LogLine notification_queued(const spool::MessageHead& notification, spool::MessageId parent);
+
 /// event=removed: no recipient is pending, the message has left the spool.
 LogLine removed(spool::MessageId id);
 

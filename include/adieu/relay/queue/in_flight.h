@@ -3,10 +3,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <vector>
 
+#include "adieu/protocol/smtp/outcome.h"
 #include "adieu/relay/spool/message.h"
+#include "adieu/relay/spool/spool.h"
 
 namespace adieu::queue {
 
@@ -36,6 +40,12 @@ class MemoryBudget {
   std::atomic<std::uint64_t> used_ = 0;
 };
 
+/// A recipient that has failed. It is settled together with the notification that tells of it, until then it is pending.
+struct Failed {
+  spool::RecipientUpdate update;
+  smtp::Outcome outcome;
+};
+
 /// May be used from any thread.
 class InFlight {
  public:
@@ -63,13 +73,20 @@ class InFlight {
     hand_over(count != 0 && pending_ == 0);
   }
 
+  /// Failures that wait for others, to be told with them. True: they are the first since `take_failures`.
+  bool hold(std::vector<Failed> failures);
+  /// Whether there is nothing left to wait for: nobody else is pending.
+  bool only_failures_left() const;
+  std::vector<Failed> take_failures();
+
  private:
   const std::shared_ptr<const spool::MessageHead> head_;
   mutable std::mutex mutex_;
   spool::MailData mail_data_;  // guarded by mutex_
   MemoryBudget& budget_;
-  std::mutex settling_;
-  std::uint32_t pending_;  // guarded by settling_
+  mutable std::mutex settling_;
+  std::uint32_t pending_;        // guarded by settling_
+  std::vector<Failed> failures_; // guarded by settling_; they are pending
 };
 
 }  // namespace adieu::queue

@@ -1,0 +1,70 @@
+// One shard's settlements: what became of recipients goes into the spool, and the reverse-path is told of failures. RFC 5321 section 6.1.
+//
+// Failures of one message that come together are told together: a recipient that has failed stays pending in the spool for a short while, until it
+// is settled with the notification that tells of it, in one write. A crash before that has its attempt done over, and loses no notification.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adieu/base/log.h"
+#include "adieu/relay/access/rules.h"
+#include "adieu/relay/queue/notification_limit.h"
+#include "adieu/relay/queue/settle.h"
+#include "io/uv/loop.h"
+
+namespace adieu::daemon {
+
+class Settling {
+ public:
+  static constexpr Duration kCollect = std::chrono::seconds(5);
+
+  struct Shared {
+    const config::Config& config;
+    const access::Rules& rules;
+    spool::Spool& spool;
+    Log& log;
+    queue::NotificationLimit& limit;
+    /// Takes a notification that is to be delivered; from any thread.
+    const std::function<void(spool::Transaction::Kept)>& accept;
+  };
+
+  /// `on_idle`: whenever the last settlement under way is done.
+  Settling(Shared shared, uv::Loop& loop, std::function<void()> on_idle);
+  Settling(const Settling&) = delete;
+  Settling& operator=(const Settling&) = delete;
+
+  void settle(const std::shared_ptr<queue::InFlight>& message, queue::Verdict verdict);
+  /// Nothing more is collected: what was is told now.
+  void stop();
+  bool busy() const { return under_way_ != 0; }
+
+ private:
+  struct Collected {
+    Instant until{};
+    std::shared_ptr<queue::InFlight> message;
+  };
+
+  void arm();
+  void tell_due();
+  void tell(const std::shared_ptr<queue::InFlight>& message);
+  void tell_with(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures, Octets start_of_mail_data);
+  void store(const std::shared_ptr<queue::InFlight>& message, std::vector<spool::RecipientUpdate> updates,
+             std::vector<spool::NewMessage> notifications, std::uint32_t final_count);
+  void stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> result);
+  void done_one();
+
+  const Shared shared_;
+  uv::Loop& loop_;
+  const std::function<void()> on_idle_;
+  std::deque<Collected> collected_;  // the first is due first
+  uv::Timer timer_;
+  std::size_t under_way_ = 0;        // reads and settlements that the spool has not answered
+  bool stopping_ = false;
+  std::shared_ptr<Settling*> self_;  // for completions that may find nobody
+};
+
+}  // namespace adieu::daemon
