@@ -17,9 +17,8 @@ std::string_view name(LogLevel level) {
   return "unknown";
 }
 
-LogLine& LogLine::field(std::string_view name, std::string_view value) {
-  static constexpr std::size_t kLimit = 1024;
-  const bool plain = !value.empty() && value.size() <= kLimit && std::all_of(value.begin(), value.end(), [](char c) {
+LogLine& LogLine::field(std::string_view name, std::string_view value, std::size_t limit) {
+  const bool plain = !value.empty() && value.size() <= limit && std::all_of(value.begin(), value.end(), [](char c) {
     return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
   });
   text_ += ' ';
@@ -30,15 +29,15 @@ LogLine& LogLine::field(std::string_view name, std::string_view value) {
     return *this;
   }
   text_ += '"';
-  for (char c : value.substr(0, kLimit)) {
-    if (c == '"' || c == '\\') {
-      text_ += '\\';
-      text_ += c;
-    } else {
-      text_ += printable(std::string_view(&c, 1));
+  const std::size_t begin = text_.size();
+  for (char c : value) {
+    const std::string escaped = c == '"' || c == '\\' ? std::string{'\\', c} : printable(std::string_view(&c, 1));
+    if (text_.size() - begin + escaped.size() > limit) {
+      text_ += "...";
+      break;
     }
+    text_ += escaped;
   }
-  if (value.size() > kLimit) text_ += "...";
   text_ += '"';
   return *this;
 }

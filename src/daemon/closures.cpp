@@ -10,7 +10,10 @@ namespace {
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 }  // namespace
 
+Closures::Closures(Log& log, std::size_t peers) : log_(log), ledger_(peers), connections_(wall_now()) {}
+
 Closures::~Closures() {
+  tell_strangers(true);
   save();
   if (worker_) worker_->finish();
 }
@@ -31,7 +34,12 @@ void Closures::keep_in(const std::string& spool) {
   worker_ = std::make_unique<rocksdb::Workers>(1);
 }
 
+void Closures::tell_strangers(bool all) {
+  if (const auto summary = ledger_.take_summary(wall_now(), all)) log_.write(LogLevel::info, summary->line());
+}
+
 void Closures::save() {
+  tell_strangers(false);
   if (worker_) worker_->run([this] { save_now(); });
 }
 
@@ -51,7 +59,9 @@ void Closures::record(const observe::ClosureRecord& record, config::Alarm policy
     log_.write(record.level(), observe::disconnect(record));
     return;
   }
-  if (log_.enabled(record.level())) log_.write(record.level(), record.line());
+  LogLevel level = record.level();
+  if (level == LogLevel::warning && ledger_.is_stranger(record, wall_now())) level = LogLevel::info;
+  if (log_.enabled(level)) log_.write(level, record.line());
   if (const auto alarm = ledger_.add(record, policy, stopping_, wall_now())) log_.write(LogLevel::warning, alarm->line());
 }
 

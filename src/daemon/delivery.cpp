@@ -11,15 +11,6 @@
 namespace adieu::daemon {
 namespace {
 
-observe::Metrics::Count& count_of(observe::Metrics& metrics, smtp::Fate fate) {
-  switch (fate) {
-    case smtp::Fate::delivered: return metrics.delivered;
-    case smtp::Fate::deferred: return metrics.deferred;
-    case smtp::Fate::failed: return metrics.failed;
-  }
-  return metrics.failed;
-}
-
 constexpr Duration kHeldUp = std::chrono::seconds(1);  // between looks at a spool that takes nothing
 
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -99,7 +90,7 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
   const spool::MessageHead& head = *job.message->head();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].at_once) continue;  // its turn comes with the next transaction
-    ++count_of(shared_.metrics, outcomes[i].fate);
+    shared_.metrics.count(outcomes[i].fate, job.attempts);
     shared_.log.write(outcomes[i].fate == smtp::Fate::delivered ? LogLevel::info : LogLevel::warning,
                       observe::attempted(head, head.recipients[job.recipients[i]], outbound != nullptr ? outbound->relay() : "none",
                                          outbound != nullptr && outbound->tls() != nullptr ? outbound->tls()->version : "",

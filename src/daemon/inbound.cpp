@@ -10,6 +10,7 @@ Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& l
       listener_(listener),
       handler_(handler),
       closures_(closures),
+      id_(closures.next_connection()),
       on_end_(std::move(on_end)),
       transport_(loop, std::move(accepted.socket),
                  [this](int events) {
@@ -51,6 +52,7 @@ void Inbound::work() {
       ask(std::move(*asked));
       continue;
     }
+    tell_refusals();
     tell_layer_ends();
     if (std::holds_alternative<smtp::CloseTransport>(action)) {
       timer_.set(std::nullopt);
@@ -73,7 +75,7 @@ void Inbound::work() {
 
 void Inbound::ask(smtp::AskedQuestion asked) {
   const std::uint64_t number = asked.number;
-  const Client client{peer_, listener_, connection_.session()->client_name(), connection_.tls()};
+  const Client client{peer_, listener_, connection_.session()->client_name(), connection_.tls(), id_};
   auto answer = handler_.ask(client, std::move(asked.question), [this, number](smtp::Answer later) {
     connection_.answer(number, std::move(later));
     work();
@@ -81,9 +83,16 @@ void Inbound::ask(smtp::AskedQuestion asked) {
   if (answer) connection_.answer(number, std::move(*answer));
 }
 
+void Inbound::tell_refusals() {
+  for (const smtp::Refusal& refusal : connection_.take_refusals()) {
+    const smtp::ClientName name{refusal.client_name};
+    handler_.refused({peer_, listener_, name, connection_.tls(), id_}, refusal);
+  }
+}
+
 void Inbound::tell_layer_ends() {
   for (tls::LayerEnd& end : connection_.take_layer_ends()) {
-    closures_.record({observe::Role::server, std::move(end), peer_, listener_.name, {}}, listener_.alarm);
+    closures_.record({observe::Role::server, std::move(end), peer_, listener_.name, {}, id_}, listener_.alarm);
   }
 }
 

@@ -31,6 +31,7 @@ struct Client {
   const ListenerProfile& listener;
   const smtp::ClientName& name;
   const tls::ChannelInfo* tls;          // null in plaintext
+  std::string_view connection;          // its id, for logs
 };
 
 class MailHandler {
@@ -39,6 +40,10 @@ class MailHandler {
   /// The answer at once, or none: then `later` is called on the same thread, after this call, and not any more once the transaction that
   /// the question is about has been destroyed.
   virtual std::optional<smtp::Answer> ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) = 0;
+  /// The client has been refused something, by an answer of this handler or by the session itself.
+  virtual void refused(const Client&, const smtp::Refusal&) {}
+  /// A connection was one too many.
+  virtual void turned_away() {}
 };
 
 class Inbound {
@@ -58,6 +63,7 @@ class Inbound {
  private:
   void work();
   void ask(smtp::AskedQuestion asked);
+  void tell_refusals();
   void tell_layer_ends();
 
   uv::Loop& loop_;
@@ -65,6 +71,7 @@ class Inbound {
   const ListenerProfile& listener_;
   MailHandler& handler_;
   Closures& closures_;
+  const std::string id_;
   std::function<void()> on_end_;
   bool working_ = false;
   Transport transport_;

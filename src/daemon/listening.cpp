@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adieu/protocol/smtp/reply_catalog.h"
+#include "adieu/relay/observe/events.h"
 
 namespace adieu::daemon {
 namespace {
@@ -67,8 +68,9 @@ void Listening::admit(uv::Accepted accepted) {
   const IpAddress address = accepted.peer.address;
   if (const auto refusal = limits_.admit(address, profile_.number)) {
     const smtp::Reply reply = smtp::reply::too_many_connections();
+    handler_.turned_away();
     log_.write(LogLevel::info, LogLine("reject")
-                                   .field("client", accepted.peer.text())
+                                   .field("client", observe::client_text(accepted.peer))
                                    .field("listener", profile_.name)
                                    .field("command", "CONNECT")
                                    .field("limit", access::name(*refusal))

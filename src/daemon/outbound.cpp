@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adieu/base/result.h"
+#include "adieu/relay/observe/events.h"
 
 namespace adieu::daemon {
 namespace {
@@ -60,6 +61,7 @@ void Outbound::start() {
 
 void Outbound::try_candidate() {
   const Candidate& candidate = candidates_[at_];
+  id_ = closures_.next_connection();
   if (is_ours(profile_.own, candidate.endpoint, std::nullopt)) {
     refuse_loop();
     return;
@@ -264,7 +266,8 @@ void Outbound::tell_layer_ends() {
   for (tls::LayerEnd& end : connection_->take_layer_ends()) {
     if (!end.secure) continue;
     const Candidate& candidate = candidates_[at_];
-    closures_.record({observe::Role::client, std::move(end), candidate.endpoint, profile_.next_hop, candidate.host}, profile_.alarm);
+    if (source_.head && end.effect == tls::Effect::rolled_back) end.messages.push_back(observe::summary(*source_.head));
+    closures_.record({observe::Role::client, std::move(end), candidate.endpoint, profile_.next_hop, candidate.host, id_}, profile_.alarm);
   }
 }
 

@@ -89,6 +89,7 @@ class Outbound {
   spool::Spool& spool_;
   Owner& owner_;
   Closures& closures_;
+  std::string id_;  // of the connection to the candidate, for logs
   Log& log_;
 
   std::size_t at_ = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "adieu/base/bytes.h"
 #include "adieu/base/result.h"
 #include "adieu/protocol/mail/message_id.h"
 #include "adieu/protocol/mail/seven_bit.h"
@@ -15,23 +16,25 @@
 namespace adieu::daemon {
 namespace {
 
+constexpr std::size_t kHeloOctets = 64;  // of a client's name, that are kept with a message
+
 WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
-/// "mail.example[192.0.2.1]", as Postfix writes a client.
-std::string client_text(const Client& client) {
-  return (client.name.name.empty() ? "unknown" : client.name.name) + "[" + client.endpoint.address.text() + "]";
+observe::ClientFacts facts_of(const Client& client) {
+  return {client.endpoint, client.name.name, client.listener.name, client.connection, client.tls};
 }
 
 /// The session's mail transaction, in the spool. Destroying it destroys the spool's, which rolls back or revokes.
 class SpooledTransaction final : public smtp::Transaction {
  public:
-  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored, Duration window)
-      : shared_(shared), stored_(std::move(stored)), window_(window) {
+  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored, Duration window, std::string connection)
+      : shared_(shared), stored_(std::move(stored)), window_(window), connection_(std::move(connection)) {
     if (window != Duration(0)) hash_.emplace(shared.secret);
   }
   ~SpooledTransaction() override {
     release_memory();
     if (again_ && !said_again_) shared_.note_unconfirmed(std::move(*again_));
+    if (durable && !said_again_) shared_.log.write(LogLevel::info, observe::revoked(committed_, connection_));
   }
 
   void acknowledge() noexcept override {
@@ -41,11 +44,12 @@ class SpooledTransaction final : public smtp::Transaction {
       ++shared_.metrics.duplicates;
       return;
     }
-    ++shared_.metrics.queued;
+    shared_.metrics.count_queued(committed_.recipients);
     spool::Transaction::Kept kept = stored_->acknowledge();
     acknowledged_ = {kept.head->fingerprint, kept.head->id, kept.head->arrived + window_};
     shared_.accept(std::move(kept));
   }
+  mail::MessageSummary summary() const override { return committing_ ? committed_ : observe::summary(head); }
   void unconfirmed() noexcept override {
     if (again_) {
       shared_.note_unconfirmed(*again_);
@@ -75,14 +79,21 @@ class SpooledTransaction final : public smtp::Transaction {
     for (const spool::Recipient& recipient : head.recipients) hash_->update("\n").update(recipient.forward_path.text());
     return hash_->finish();
   }
-  void hash(Octets mail_data) {
-    if (!hash_) return;
-    hash_->update(mail_data);
+  void look_at(Octets mail_data) {
+    if (hash_) hash_->update(mail_data);
     message_id_.feed(mail_data);
+    look_for_eight_bit(mail_data);
   }
-  void look_at(Octets mail_data) { eight_bit_ = eight_bit_ || mail::has_eight_bit(mail_data); }
+  void look_for_eight_bit(Octets octets) { eight_bit_ = eight_bit_ || mail::has_eight_bit(octets); }
   /// What the octets are: a client may have said something else, or nothing.
   mail::BodyType body() const { return eight_bit_ ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit; }
+  const std::string& message_id() const { return message_id_.value(); }
+  /// `head` has its recipients and its size, and is about to be given away.
+  void begin_commit(spool::MessageId id) {
+    committing_ = true;
+    committed_ = observe::summary(head);
+    committed_.queue_id = id.text();
+  }
   /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
   void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
   /// Else the message is one of its own whatever came before, and its fingerprint is asked for by nobody (R12).
@@ -90,6 +101,7 @@ class SpooledTransaction final : public smtp::Transaction {
 
   spool::Transaction& stored() { return *stored_; }
   spool::MessageHead head;
+  bool durable = false;
 
  private:
   Reception::Shared& shared_;
@@ -100,8 +112,11 @@ class SpooledTransaction final : public smtp::Transaction {
   mail::MessageIdFinder message_id_;
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;
-  bool said_again_ = false;
   bool eight_bit_ = false;
+  bool said_again_ = false;              // or acknowledged for the first time
+  const std::string connection_;
+  mail::MessageSummary committed_;       // once `committing_`: `head` is the spool's then
+  bool committing_ = false;
 };
 
 /// The sessions of the relay are given SpooledTransactions and nothing else.
@@ -145,21 +160,16 @@ smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion quest
   const bool full = shared_.queue.recipients() >= shared_.config.limits.queue_recipients;
   auto stored = full ? failure(ErrorKind::no_space, "the queue is full") : shared_.spool.begin(loop_);
   if (!stored) {
-    const smtp::Reply reply = reply_of(stored.error());
-    log_refusal(client, "MAIL", question.reverse_path, reply);
-    return reply;
+    return reply_of(stored.error());
   }
-  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored), client.listener.duplicate_window);
+  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored), client.listener.duplicate_window, std::string(client.connection));
   transaction->head.reverse_path = std::move(question.reverse_path);
   return transaction;
 }
 
 smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion question) {
   access::Decision decision = shared_.rules.decide(client.endpoint.address, question.forward_path);
-  if (const auto* refusal = std::get_if<smtp::Reply>(&decision)) {
-    log_refusal(client, "RCPT", question.forward_path, *refusal);
-    return *refusal;
-  }
+  if (const auto* refusal = std::get_if<smtp::Reply>(&decision)) return *refusal;
   spool::Recipient recipient;
   auto& relay = std::get<access::Accepted>(decision);
   recipient.forward_path = relay.instead ? std::move(*relay.instead) : std::move(question.forward_path);
@@ -171,7 +181,6 @@ smtp::Reply Reception::recipient(const Client& client, smtp::RecipientQuestion q
 std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later) {
   SpooledTransaction& transaction = spooled(question.transaction);
   if (!transaction.take_memory(question.mail_data.size())) return smtp::AppendAnswer{smtp::reply::insufficient_storage()};
-  transaction.hash(question.mail_data);
   transaction.look_at(question.mail_data);
   const bool stored = transaction.stored().append(
       std::move(question.mail_data), [this, later = std::move(later), &transaction](Result<> done) {
@@ -194,13 +203,15 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   if (transaction.can_be_a_duplicate()) {
     head.fingerprint = transaction.fingerprint(client.endpoint.address);
     if (auto before = shared_.duplicates.take(head.fingerprint, head.arrived)) {
-      shared_.log.write(LogLevel::info, LogLine("duplicate").field("queue-id", before->id.text()).field("client", client_text(client)));
+      head.size = question.size;
       const spool::MessageId id = before->id;
+      transaction.begin_commit(id);
+      shared_.log.write(LogLevel::info, observe::duplicate(transaction.summary(), facts_of(client), transaction.message_id()));
       transaction.say_again(std::move(*before));
       return smtp::CommitAnswer{smtp::reply::queued(id.text())};
     }
   }
-  head.client = client_text(client);
+  head.client = observe::client_text(client.endpoint) + (client.name.name.empty() ? "" : " helo=" + printable(client.name.name, kHeloOctets));
   head.size = question.size;
   const spool::MessageId id = transaction.stored().id();
   mail::Arrival trace;
@@ -214,9 +225,11 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   if (head.recipients.size() == 1) trace.only_recipient = &head.recipients.front().forward_path;
   trace.time = head.arrived;
   head.trace = mail::received_field(trace);
-  transaction.look_at(head.trace);
+  transaction.look_for_eight_bit(head.trace);
   head.body = transaction.body();
-  const LogLine queued = observe::queued(id, head, client.name.name, client.name.extended ? (client.tls != nullptr ? "ESMTPS" : "ESMTP") : "SMTP");
+  const std::string_view with = client.name.extended ? (client.tls != nullptr ? "ESMTPS" : "ESMTP") : "SMTP";
+  const LogLine queued = observe::queued(id, head, facts_of(client), with, transaction.message_id());
+  transaction.begin_commit(id);
   transaction.stored().commit(std::move(head), [this, later = std::move(later), &transaction, id, queued](Result<> done) {
     transaction.release_memory();
     if (!done) {
@@ -224,19 +237,17 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
       later(smtp::CommitAnswer{reply_of(done.error())});
       return;
     }
+    transaction.durable = true;
     shared_.log.write(LogLevel::info, queued);
     later(smtp::CommitAnswer{smtp::reply::queued(id.text())});
   });
   return std::nullopt;
 }
 
-void Reception::log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply) {
-  ++shared_.metrics.refused;
-  shared_.log.write(LogLevel::info, LogLine("reject")
-                                        .field("client", client_text(client))
-                                        .field("command", command)
-                                        .field("path", path.text())
-                                        .field("reply", reply.line()));
+void Reception::refused(const Client& client, const smtp::Refusal& refusal) {
+  const bool syntax = refusal.about_syntax();
+  shared_.metrics.count(refusal);
+  shared_.log.write(syntax ? shared_.config.log_syntax_errors : LogLevel::info, observe::rejected(refusal, facts_of(client)));
 }
 
 }  // namespace adieu::daemon

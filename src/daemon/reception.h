@@ -45,6 +45,8 @@ class Reception final : public MailHandler {
 
   Reception(Shared& shared, uv::Loop& loop) : shared_(shared), loop_(loop) {}
 
+  void refused(const Client& client, const smtp::Refusal& refusal) override;
+  void turned_away() override { ++shared_.metrics.refused_connections; }
   std::optional<smtp::Answer> ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) override;
 
  private:
@@ -52,7 +54,6 @@ class Reception final : public MailHandler {
   smtp::Reply recipient(const Client& client, smtp::RecipientQuestion question);
   std::optional<smtp::Answer> append(smtp::AppendQuestion question, std::function<void(smtp::Answer)> later);
   std::optional<smtp::Answer> commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later);
-  void log_refusal(const Client& client, std::string_view command, const mail::Mailbox& path, const smtp::Reply& reply);
 
   Shared& shared_;
   uv::Loop& loop_;

@@ -46,6 +46,12 @@ TEST(LogLine, a_value_can_neither_break_a_line_nor_forge_a_field) {
   line.field("helo", "x\r\nevent=delivered \"quoted\\").field("size", 12).optional("none", "");
   EXPECT_EQ(line.text(), R"(event=reject helo="x\x0d\x0aevent=delivered \"quoted\\" size=12)");
 }
+TEST(LogLine, what_is_too_long_is_cut_as_it_is_written) {
+  EXPECT_EQ(LogLine("x").field("a", std::string(64, 'a'), 64).text(), "event=x a=" + std::string(64, 'a'));
+  EXPECT_EQ(LogLine("x").field("a", std::string(65, 'a'), 64).text(), "event=x a=\"" + std::string(64, 'a') + "...\"");
+  EXPECT_EQ(LogLine("x").field("a", std::string(2000, '\xff'), 64).text(), "event=x a=\"" + std::string(R"(\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff...)") + "\"");
+  EXPECT_EQ(LogLine("x").field("a", "a b\"", 4).text(), "event=x a=\"a b...\"") << "no escape is cut in two";
+}
 TEST(Clock, prints_dates_and_durations) {
   const WallTime time(1'795'464'082'123ms);
   EXPECT_EQ(rfc5322_date(time), "Mon, 23 Nov 2026 20:01:22 +0000");

@@ -339,6 +339,31 @@ TEST_P(Closure, R11_a_message_whose_250_was_handed_over_stays_and_is_marked) {
   server.receive_eof();
   EXPECT_EQ(server.ledger.committed.size(), 1u);
   EXPECT_EQ(server.secure_ends().at(0).effect, Effect::ack_unconfirmed);
+  ASSERT_EQ(server.secure_ends().at(0).messages.size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).messages[0].queue_id, "ID");
+  EXPECT_EQ(server.secure_ends().at(0).messages[0].reverse_path.text(), "a@example.org");
+}
+
+TEST_P(Closure, the_record_names_what_was_cut_and_of_a_session_that_ended_well_nothing) {
+  secure();
+  client.say(std::string(kEnvelope) + "DATA\r\nhalf of it\r\n");
+  server.receive_eof();
+  ASSERT_EQ(server.secure_ends().at(0).effect, Effect::rolled_back);
+  ASSERT_EQ(server.secure_ends().at(0).messages.size(), 1u);
+  const mail::MessageSummary& cut = server.secure_ends().at(0).messages[0];
+  EXPECT_EQ(cut.forward_paths.at(0).text(), "b@example.net");
+  EXPECT_EQ(cut.size, 12u);
+  ServerEnd other;
+  other.start();
+  ClientEnd peer(other, GetParam());
+  peer.say_plain("EHLO c\r\n");
+  peer.say_plain("STARTTLS\r\n");
+  ASSERT_TRUE(peer.begin_tls());
+  peer.say("EHLO c\r\n" + std::string(kMessage));
+  peer.say("QUIT\r\n");
+  other.receive_eof();
+  ASSERT_EQ(other.secure_ends().size(), 1u);
+  EXPECT_TRUE(other.secure_ends()[0].messages.empty());
 }
 
 TEST_P(Closure, R11_a_later_authenticated_octet_confirms_it) {

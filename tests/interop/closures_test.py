@@ -218,9 +218,9 @@ def test_record(directory, children):
 
     server, client = fields("server"), fields("client")
     assert server["ending"] == "unanswered" and server["effect"] == "after-quit" and server["transactions"] == "2", server
-    assert server["peer"].startswith("127.0.0.1:") and server["name"] == "client.example" and server["listener"] == f"127.0.0.1:{relay.port}", server
+    assert server["client"].startswith("[127.0.0.1]:") and server["helo"] == "client.example" and server["listener"] == f"127.0.0.1:{relay.port}", server
     assert client["ending"] == "mutual" and client["effect"] == "after-quit" and int(client["transactions"]) >= 1, client
-    assert client["peer"].startswith("127.0.0.1:") and client["host"] == "127.0.0.1" and client["next-hop"] == "out", client
+    assert client["relay"].startswith("127.0.0.1[127.0.0.1]:") and client["next-hop"] == "out", client
     for told in (server, client):
         assert told["tls"] == "TLS1.3" and told["cipher"].startswith("TLS_AES_"), told
         assert int(told["in"]) > 100 and int(told["out"]) > 100 and 0 <= float(told["seconds"]) < 20, told

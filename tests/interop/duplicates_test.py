@@ -312,6 +312,9 @@ def test_reset_before_250(directory, children):
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.socket.close()
     wait_until("the log line", lambda: "effect=revoked" in relay.log())
+    for event in ("revoked", "disconnect"):
+        line, = [line for line in relay.log().splitlines() if f"event={event} " in line and queue_id in line]
+        assert "from=<a@example.org> to=<b@example.net>" in line, line
     settled(relay, sink, 0)
     assert speak(relay, vanish=False) != queue_id
     settled(relay, sink, 1)

@@ -43,7 +43,7 @@ def test_renewal(directory, children):
     for lines in (hub, relay):
         assert transactions(lines) == [2, 2, 2, 1], lines
         assert all("ending=mutual" in line and "rolled-back" not in line for line in lines), lines
-    assert len({re.search(r"peer=(\S+)", line)[1] for line in hub}) == 1, hub
+    assert len({re.search(r"client=(\S+)", line)[1] for line in hub}) == 1, hub
 
 
 def test_not_offered(directory, children):

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "adieu/protocol/mail/address.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/protocol/smtp/server_session.h"
 
@@ -39,6 +40,14 @@ class LedgerTransaction final : public smtp::Transaction {
     ledger_.committed.push_back(message);
   }
   void unconfirmed() noexcept override { ++ledger_.unconfirmed; }
+  mail::MessageSummary summary() const override {
+    mail::MessageSummary summary;
+    summary.queue_id = durable ? "ID" : "";
+    summary.has_reverse_path = true;
+    summary.reverse_path = mail::parse_mailbox(message.reverse_path).value_or(mail::Mailbox{});
+    for (const std::string& each : message.forward_paths) summary.add(mail::parse_mailbox(each).value_or(mail::Mailbox{each, ""}));
+    return summary;
+  }
   SunkMessage message;
   bool durable = false;
 

@@ -2,6 +2,7 @@
 // program made; the pure storeys never write one themselves. No mail data and no secret ever goes into a field.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,13 +18,15 @@ std::string_view name(LogLevel level);
 class LogLine {
  public:
   explicit LogLine(std::string_view event) : text_("event=") { text_ += event; }
-  LogLine& field(std::string_view name, std::string_view value);
+  /// At most `limit` octets of the value are written, escapes counted, and "..." tells that there was more.
+  LogLine& field(std::string_view name, std::string_view value, std::size_t limit = kLimit);
   LogLine& field(std::string_view name, std::int64_t value);
   /// Only where the value is not empty.
   LogLine& optional(std::string_view name, std::string_view value);
   const std::string& text() const { return text_; }
 
  private:
+  static constexpr std::size_t kLimit = 1024;
   std::string text_;
 };
 

@@ -29,6 +29,12 @@ std::uint64_t IncomingMessage::room(const ServerProfile& profile) const {
   return came < most ? most - came : 0;
 }
 
+mail::MessageSummary IncomingMessage::summary() const {
+  mail::MessageSummary summary = transaction ? transaction->summary() : mail::MessageSummary{};
+  summary.size = size;
+  return summary;
+}
+
 void IncomingMessage::finish(const ServerProfile& profile, std::string& out) {
   decoder->finish(out);
   check(profile, out);

@@ -36,6 +36,8 @@ struct IncomingMessage {
   std::size_t take(Octets input, const ServerProfile& profile, std::string& out);
   /// How many more octets may come: twice `message-size` in all, so that what is refused is not read for ever.
   std::uint64_t room(const ServerProfile& profile) const;
+  /// For logs, with the octets that came so far.
+  mail::MessageSummary summary() const;
   /// BDAT: there is no more.
   void finish(const ServerProfile& profile, std::string& out);
   /// What the end of mail data will get instead of being stored. All that is wrong counts, in an order of its own: which of two faults

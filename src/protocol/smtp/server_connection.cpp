@@ -201,6 +201,7 @@ void ServerConnection::end_session() {
   standing_ = session_->standing();
   acknowledged_in_vain_ = !unconfirmed_.empty();
   peer_name_ = session_->client_name().name;
+  for (Refusal& refusal : session_->take_refusals()) refusals_.push_back(std::move(refusal));
   session_.reset();
   question_ = 0;
   marks_.clear();
@@ -230,7 +231,12 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
 
 void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
   const tls::Effect effect = effect_of(standing_, acknowledged_in_vain_ && !unconfirmed_.empty());
-  for (const Unconfirmed& each : unconfirmed_) each.transaction->unconfirmed();
+  std::vector<mail::MessageSummary> messages;
+  if (effect == tls::Effect::revoked || effect == tls::Effect::rolled_back) messages = std::move(standing_.messages);
+  for (const Unconfirmed& each : unconfirmed_) {
+    if (effect == tls::Effect::ack_unconfirmed) messages.push_back(each.transaction->summary());
+    each.transaction->unconfirmed();
+  }
   unconfirmed_.clear();
   acknowledged_in_vain_ = false;
   layer_ends_.push_back({.secure = channel_ != nullptr,
@@ -243,6 +249,7 @@ void ServerConnection::finish_layer(tls::Ending ending, Instant now) {
                          .octets_in = octets_in_,
                          .octets_out = octets_out_,
                          .transactions = standing_.committed,
+                         .messages = std::move(messages),
                          .lasted = now - layer_began_});
   standing_ = ServerStanding{.counts = standing_.counts};
   layer_deadline_.reset();
@@ -418,6 +425,13 @@ void ServerConnection::cut(Instant now) {
 void ServerConnection::give_up(Instant now) {
   break_layer(tls::Event::timeout, "shutdown", now);
   abandon(now);
+}
+
+std::vector<Refusal> ServerConnection::take_refusals() {
+  std::vector<Refusal> all = std::exchange(refusals_, {});
+  if (!session_) return all;
+  for (Refusal& refusal : session_->take_refusals()) all.push_back(std::move(refusal));
+  return all;
 }
 
 std::vector<tls::LayerEnd> ServerConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }

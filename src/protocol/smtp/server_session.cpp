@@ -19,14 +19,6 @@ using namespace server;
 
 constexpr std::size_t kInputLimit = 65'536;  // octets waiting while a question is open
 
-/// Verbs of other protocols, which browsers and scanners begin with: they end the session at once.
-bool is_foreign(std::string_view line) {
-  for (const std::string_view verb : {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT ", "PRI "}) {
-    if (line.starts_with(verb)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 struct ServerSession::Impl {
@@ -42,8 +34,10 @@ struct ServerSession::Impl {
     output.append(wire);
     said += wire.size();
   }
-  void say(const Reply& reply) {
+  /// `about`: the message that a refusal is about, as far as the command names it.
+  void say(const Reply& reply, mail::MessageSummary about = {}) {
     put(reply);
+    if (reply.code >= 400) note(reply, std::move(about));
     // What is to be tried again is no error of the client: not our limits, nor our troubles (section 4.5.3.1.10), nor a rule's "later".
     if (!reply.permanent()) return;
     ++counts.errors;
@@ -54,13 +48,10 @@ struct ServerSession::Impl {
   /// The last reply of the session.
   void end(EndReason reason, const Reply& reply) {
     put(reply);
-    state = Over{reason, reason != EndReason::quit && in_transaction()};
+    if (reason != EndReason::quit && reason != EndReason::timeout && reason != EndReason::shutdown) note(reply, undone(state).value_or(mail::MessageSummary{}));
+    state = Over{reason, reason == EndReason::quit ? std::nullopt : undone(state)};
   }
-  bool in_transaction() const {
-    if (const auto* over = std::get_if<Over>(&state)) return over->in_transaction;
-    const auto* chunk = std::get_if<ReceivingChunk>(&state);
-    return is<InTransaction>() || is<ReceivingMailData>() || (chunk != nullptr && chunk->message);
-  }
+  void note(const Reply& reply, mail::MessageSummary about) { refusals.push_back({reply, command_name, std::move(about), client.name}); }
 
   template <class S>
   bool is() const { return std::holds_alternative<S>(state); }
@@ -90,6 +81,7 @@ struct ServerSession::Impl {
     const LineReader::Taken taken = reader.take(unread());
     if (taken.consumed == 0) return false;
     if (!goes_on && reader.in_line()) line_began = last_heard;
+    command_name = {};
     // The line may lie in `input`, which is let go only when it has been worked on.
     if (taken.status == LineStatus::line) {
       carry_out(taken.line, taken.consumed == input.size());
@@ -103,7 +95,7 @@ struct ServerSession::Impl {
   }
 
   void carry_out(std::string_view line, bool nothing_behind) {
-    if (is<Fresh>() && is_foreign(line)) {
+    if (is<Fresh>() && command::is_foreign(line)) {
       end(EndReason::protocol, reply::not_smtp());
       return;
     }
@@ -114,6 +106,7 @@ struct ServerSession::Impl {
       return;
     }
     const command::Row& row = command::row(*verb);
+    command_name = row.name;
     auto parsed = command::parse(line, syntax);
     auto* parsed_command = std::get_if<command::Command>(&parsed);
     command::Refusal refusal = row.refusal[static_cast<std::size_t>(stage())];
@@ -130,7 +123,7 @@ struct ServerSession::Impl {
       return;
     }
     if (refusal != nullptr) {
-      say(refusal());
+      say(refusal(), parsed_command != nullptr ? command::summary(*parsed_command) : mail::MessageSummary{});
     } else if (parsed_command == nullptr) {
       say(std::get<Reply>(parsed));
     } else if (*verb == command::Verb::starttls) {
@@ -183,10 +176,10 @@ struct ServerSession::Impl {
     if (counts.transactions >= profile.limits.transactions) {
       end(EndReason::transactions, reply::too_many_transactions());
     } else if (mail.declared_size > profile.limits.message_size) {
-      say(reply::message_too_big());
+      say(reply::message_too_big(), command::summary(mail));
     } else {
+      asked = AskedMail{command::summary(mail)};
       question = MailQuestion{std::move(mail.reverse_path), mail.body, mail.declared_size};
-      asked = AskedMail{};
     }
   }
   void carry_out(command::Rcpt& rcpt) {
@@ -197,11 +190,11 @@ struct ServerSession::Impl {
       return;
     }
     if (open.message.accepted >= profile.limits.recipients) {
-      say(reply::too_many_recipients());
+      say(reply::too_many_recipients(), about(open, rcpt.forward_path));
       return;
     }
+    asked = AskedRecipient{std::move(same), rcpt.forward_path};
     question = RecipientQuestion{open.message.transaction.get(), std::move(rcpt.forward_path)};
-    asked = AskedRecipient{std::move(same)};
   }
   void carry_out(command::Data&) {
     IncomingMessage message = std::move(std::get<InTransaction>(state).message);
@@ -288,8 +281,9 @@ struct ServerSession::Impl {
     if (!chunk.last) {
       // A refusal is told at once; the chunks that may be on their way already are dropped until LAST or RSET.
       const Reply reply = chunk.message->refusal(profile).value_or(reply::chunk_ok(chunk.size));
+      mail::MessageSummary about = reply.positive() ? mail::MessageSummary{} : chunk.message->summary();
       state = InTransaction{std::move(*chunk.message), true};
-      say(reply);
+      say(reply, std::move(about));
       return true;
     }
     chunk.last = false;
@@ -312,9 +306,8 @@ struct ServerSession::Impl {
 
   void end_of_mail_data(IncomingMessage message) {
     if (const auto refusal = message.refusal(profile)) {
-      state = Greeted{};  // the transaction rolls back
-      say(*refusal);
-      return;
+      state = Greeted{};
+      return say(*refusal, message.summary());  // and it rolls back
     }
     question = CommitQuestion{message.transaction.get(), message.size};
     asked = AskedCommit{};
@@ -323,9 +316,9 @@ struct ServerSession::Impl {
 
   // --- answers
 
-  void answer_mail(MailAnswer answer) {
+  void answer_mail(AskedMail mail, MailAnswer answer) {
     if (const auto* refusal = std::get_if<Reply>(&answer)) {
-      say(*refusal);
+      say(*refusal, std::move(mail.about));
       return;
     }
     InTransaction open;
@@ -333,12 +326,11 @@ struct ServerSession::Impl {
     state = std::move(open);
     say(reply::reverse_path_ok());
   }
-  void answer_recipient(std::string same, const Reply& reply) {
-    if (reply.positive()) {
-      IncomingMessage& message = std::get<InTransaction>(state).message;
-      ++message.accepted;
-      message.recipients.insert(std::move(same));
-    }
+  void answer_recipient(AskedRecipient rcpt, const Reply& reply) {
+    auto& open = std::get<InTransaction>(state);
+    if (!reply.positive()) return say(reply, about(open, rcpt.forward_path));
+    ++open.message.accepted;
+    open.message.recipients.insert(std::move(rcpt.same));
     say(reply);
   }
   void answer_append(std::optional<Reply> refusal) {
@@ -350,6 +342,7 @@ struct ServerSession::Impl {
     }
   }
   void answer_commit(const Reply& reply) {
+    mail::MessageSummary about = reply.positive() ? mail::MessageSummary{} : std::get<InTransaction>(state).message.summary();
     auto transaction = std::move(std::get<InTransaction>(state).message.transaction);
     state = Greeted{};
     if (reply.positive()) {
@@ -360,7 +353,7 @@ struct ServerSession::Impl {
       return;
     }
     transaction.reset();
-    say(reply);
+    say(reply, std::move(about));
   }
 
   const ServerProfile& profile;
@@ -381,6 +374,8 @@ struct ServerSession::Impl {
   };
   std::deque<Promise> promised;
   ClientName client;
+  std::string_view command_name;      // of what is worked on; empty: none that is known
+  std::vector<Refusal> refusals;      // not told yet
   Instant last_heard;
   Instant line_began;                 // when the first octet of an unfinished command line came
   SessionCounts counts;
@@ -418,9 +413,9 @@ void ServerSession::answer(Answer answer) {
   Open asked = std::exchange(self.asked, Open{});
   check(asked.index() != 0 && asked.index() == answer.index() + 1, "an answer fits the open question");
   if (auto* mail = std::get_if<MailAnswer>(&answer)) {
-    self.answer_mail(std::move(*mail));
+    self.answer_mail(std::move(std::get<AskedMail>(asked)), std::move(*mail));
   } else if (auto* recipient = std::get_if<RecipientAnswer>(&answer)) {
-    self.answer_recipient(std::move(std::get<AskedRecipient>(asked).same), recipient->reply);
+    self.answer_recipient(std::move(std::get<AskedRecipient>(asked)), recipient->reply);
   } else if (auto* append = std::get_if<AppendAnswer>(&answer)) {
     self.answer_append(std::move(append->refusal));
   } else {
@@ -484,13 +479,18 @@ void ServerSession::cut() {
 
 std::vector<std::unique_ptr<Transaction>> ServerSession::take_acknowledged() { return std::exchange(impl_->acknowledged, {}); }
 
+std::vector<Refusal> ServerSession::take_refusals() { return std::exchange(impl_->refusals, {}); }
+
 const ClientName& ServerSession::client_name() const { return impl_->client; }
 
 ServerStanding ServerSession::standing() const {
   const Impl& self = *impl_;
   ServerStanding standing;
-  standing.in_transaction = self.in_transaction();
+  auto open = undone(self.state);
+  standing.in_transaction = open.has_value();
   standing.unacknowledged = !self.promised.empty();
+  for (const Impl::Promise& promise : self.promised) standing.messages.push_back(promise.transaction->summary());
+  if (open && self.promised.empty()) standing.messages.push_back(std::move(*open));
   standing.quit_answered = self.quit_answered;
   standing.committed = self.committed;
   standing.counts = self.counts;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "adieu/protocol/smtp/reply.h"
@@ -34,14 +35,22 @@ struct ReceivingChunk {
 struct StartingTls {};
 struct Over {
   EndReason reason;
-  bool in_transaction;  // when it ended, other than by the client's QUIT
+  std::optional<mail::MessageSummary> undone;  // of the transaction that was open, where the client's QUIT did not end it
 };
 using State = std::variant<Fresh, Greeted, InTransaction, ReceivingMailData, ReceivingChunk, StartingTls, Over>;
 
+/// What would be rolled back if the layer ended now, or was when the session did.
+std::optional<mail::MessageSummary> undone(const State& state);
+/// What a RCPT in this transaction is about.
+mail::MessageSummary about(const InTransaction& open, const mail::Mailbox& forward_path);
+
 struct NoQuestion {};
-struct AskedMail {};
+struct AskedMail {
+  mail::MessageSummary about;
+};
 struct AskedRecipient {
-  std::string same;  // what the recipient is recognised by when it comes again
+  std::string same;  // its key
+  mail::Mailbox forward_path{};
 };
 struct AskedAppend {};
 struct AskedCommit {};

@@ -92,6 +92,7 @@ void PeerLedger::decay(WallTime now) {
     for (float& count : effects) count *= static_cast<float>(factor);
   }
   truncations.decay(factor);
+  committed *= factor;
   decayed = now;
 }
 
@@ -104,6 +105,13 @@ LogLine Alarm::line() const {
   }
   return line.field("hint", "man adieu-closure, WHAT TO DO ON AN ALARM");
 }
+
+struct Ledger::Suspicion {
+  const IpAddress& address;
+  tls::Ending ending;
+  bool truncated;
+  bool stranger;   // before this layer
+};
 
 std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm policy, bool we_stop, WallTime now) {
   const tls::LayerEnd& end = record.end;
@@ -124,22 +132,26 @@ std::optional<Alarm> Ledger::add(const ClosureRecord& record, config::Alarm poli
   // What our own end has cut is no transaction that the peer lost.
   peer.layers[index(end.ending)][index(excused ? tls::Effect::none : end.effect)] += 1;
   peer.days.add(index(end.ending), now);
+  const bool stranger = peer.stranger();
   peer.truncations.add(end.transactions + (rolled_back ? 1u : 0u), truncated);
+  peer.committed += end.transactions;
   if (truncated) {
     peer.days.add(PeerLedger::kCostly, now);
     peer.last_costly = now;
   }
-  return judge(at->first, peer, end.ending, truncated, policy, now);
+  return judge(at->first, peer, {record.peer.address, end.ending, truncated, stranger}, policy, now);
 }
 
-std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy,
-                                   WallTime now) {
+std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, const Suspicion& suspicion, config::Alarm policy, WallTime now) {
   std::optional<AlarmReason> reason;
-  if (ending == tls::Ending::corrupt) {
-    reason = AlarmReason::corrupt;
-  } else if (ending == tls::Ending::injected) {
-    reason = AlarmReason::injected;
-  } else if (truncated) {
+  if (suspicion.ending == tls::Ending::corrupt || suspicion.ending == tls::Ending::injected) {
+    reason = suspicion.ending == tls::Ending::corrupt ? AlarmReason::corrupt : AlarmReason::injected;
+    if (suspicion.stranger) {
+      count_stranger(suspicion.address, *reason, now);
+      return std::nullopt;
+    }
+    if (alarmed_lately(suspicion.address, *reason, now)) return std::nullopt;
+  } else if (suspicion.truncated) {
     switch (policy) {
       case config::Alarm::always: reason = AlarmReason::truncation; break;
       case config::Alarm::unusual:
@@ -152,13 +164,58 @@ std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, tls::En
   WallTime& last = peer.alarmed[index(*reason)];
   // A time to come is of a clock that was ahead: as good as never.
   const bool lately = last != WallTime() && last <= now && now - last < kAlarmInterval;
-  if (*reason != AlarmReason::truncation && lately) return std::nullopt;
+  if (*reason == AlarmReason::unusual && lately) return std::nullopt;
   last = now;
   ++peer.alarms;
   ++totals_.alarms[index(*reason)];
   const Truncations& seen = peer.truncations;
   return Alarm{*reason,          key.text(),           seen.in_window(),          seen.window(),
                seen.truncated(), seen.transactions(), seen.probability(usual_)};
+}
+
+/// R19: a neighbour in the network that calls itself by the peer's name must not use up the hour of the peer's own address.
+bool Ledger::alarmed_lately(const IpAddress& address, AlarmReason reason, WallTime now) {
+  const auto lately = [now](WallTime last) { return last <= now && now - last < kAlarmInterval; };
+  const auto found = alarmed_addresses_.find({address, reason});
+  if (found != alarmed_addresses_.end()) {
+    if (lately(found->second)) return true;
+    found->second = now;
+    return false;
+  }
+  if (alarmed_addresses_.size() >= kAlarmedAddresses) {
+    std::erase_if(alarmed_addresses_, [&](const auto& each) { return !lately(each.second); });
+    if (alarmed_addresses_.size() >= kAlarmedAddresses) {
+      count_stranger(address, reason, now);
+      return true;
+    }
+  }
+  alarmed_addresses_.emplace(std::pair(address, reason), now);
+  return false;
+}
+
+void Ledger::count_stranger(const IpAddress& address, AlarmReason reason, WallTime now) {
+  if (strangers_.addresses.empty()) strangers_.since = now;
+  if (strangers_.addresses.size() < StrangersSummary::kAddresses) strangers_.addresses.insert(address);
+  ++(reason == AlarmReason::corrupt ? strangers_.corrupt : strangers_.injected);
+}
+
+std::optional<StrangersSummary> Ledger::take_summary(WallTime now, bool all) {
+  const std::lock_guard lock(mutex_);
+  if (strangers_.addresses.empty()) return std::nullopt;
+  if (!all && strangers_.since <= now && now - strangers_.since < kAlarmInterval) return std::nullopt;
+  return std::exchange(strangers_, {});
+}
+
+bool Ledger::is_stranger(const ClosureRecord& record, WallTime now) {
+  const std::lock_guard lock(mutex_);
+  return entry(PeerKey::of(record), now)->second.peer.stranger();
+}
+
+LogLine StrangersSummary::line() const {
+  LogLine line("strangers");
+  line.field("corrupt", static_cast<std::int64_t>(corrupt)).field("injected", static_cast<std::int64_t>(injected));
+  line.field("addresses", std::to_string(addresses.size()) + (addresses.size() < kAddresses ? "" : " or more")).field("since", rfc3339(since));
+  return line.field("hint", "of peers that have committed no transaction: counted, not alarmed on");
 }
 
 /// The peer's entry, made where there is none. A network's names beyond the first ones share an entry.

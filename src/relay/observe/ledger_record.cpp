@@ -1,4 +1,5 @@
 // See ledger.h: what outlives a restart. A key is its role, network and name; the totals have the empty key.
+#include <algorithm>
 #include <utility>
 
 #include "adieu/relay/observe/ledger.h"
@@ -6,7 +7,7 @@
 namespace adieu::observe {
 namespace {
 
-constexpr char kPeerVersion = 3;  // 1: its total of transactions holds those in the window; 1, 2: the days know no endings
+constexpr char kPeerVersion = 4;  // 1: its total of transactions holds those in the window; 1, 2: the days know no endings; 3: nothing of what was committed
 using DaysOfVersionTwo = Timeline<std::uint16_t, 3, 32>;
 constexpr char kTotalsVersion = 1;
 
@@ -32,6 +33,7 @@ std::string encode(const PeerLedger& peer) {
   peer.days.write(out);
   out.time(peer.first).time(peer.last).time(peer.last_costly).time(peer.decayed).number(peer.alarms);
   for (const WallTime time : peer.alarmed) out.time(time);
+  out.amount(peer.committed);
   return out.finish();
 }
 
@@ -54,6 +56,11 @@ Result<PeerLedger> decode_peer(Octets record) {
   peer.decayed = in->time();
   peer.alarms = in->number<std::uint32_t>();
   for (WallTime& time : peer.alarmed) time = in->time();
+  if (record[0] > 3) {
+    peer.committed = in->amount();
+  } else {
+    peer.committed = std::max(0.0, peer.transactions() - peer.truncations.truncated() - peer.truncations.in_window());
+  }
   if (auto done = in->finish(); !done) return tl::unexpected<Error>(std::move(done.error()));
   return peer;
 }

@@ -10,6 +10,14 @@ void begin(std::string& text, std::string_view name, std::string_view help, std:
 void line(std::string& text, std::string_view name, std::string_view labels, std::uint64_t value) {
   text.append(name).append(labels).append(" ").append(std::to_string(value)).append("\n");
 }
+std::string_view outcome_name(smtp::Fate fate) {
+  switch (fate) {
+    case smtp::Fate::delivered: return "delivered";
+    case smtp::Fate::deferred: return "deferred";
+    case smtp::Fate::failed: return "failed";
+  }
+  return "unknown";
+}
 void count(std::string& text, std::string_view name, std::string_view help, const Metrics::Count& value) {
   begin(text, name, help);
   line(text, name, "", value.load(std::memory_order_relaxed));
@@ -17,13 +25,50 @@ void count(std::string& text, std::string_view name, std::string_view help, cons
 
 }  // namespace
 
+void Metrics::count_queued(std::size_t recipients) {
+  ++queued;
+  queued_recipients += recipients;
+}
+
+void Metrics::count(const smtp::Refusal& refusal) {
+  if (refusal.about_syntax()) {
+    ++refused_commands;
+  } else if (refusal.command == "RCPT") {
+    ++refused_recipients;
+  } else if (refusal.command == "MAIL" || refusal.command == "DATA" || refusal.command == "BDAT") {
+    ++refused_messages;
+  } else {
+    ++refused_commands;
+  }
+}
+
+void Metrics::count(smtp::Fate fate, std::uint32_t attempts_before) {
+  ++attempts[static_cast<std::size_t>(fate)];
+  switch (fate) {
+    case smtp::Fate::delivered: ++delivered; break;
+    case smtp::Fate::failed: ++failed; break;
+    case smtp::Fate::deferred:
+      if (attempts_before == 0) ++deferred;
+      break;
+  }
+}
+
 std::string prometheus(const Metrics& metrics, const Ledger& ledger) {
   const Ledger::Totals totals = ledger.totals();
   std::string text;
-  count(text, "adieu_messages_queued_total", "Messages that were made durable and acknowledged.", metrics.queued);
+  count(text, "adieu_messages_queued_total", "Messages of clients that were made durable and acknowledged.", metrics.queued);
+  count(text, "adieu_recipients_queued_total", "Recipients of these messages.", metrics.queued_recipients);
   count(text, "adieu_messages_duplicate_total", "Messages whose lost acknowledgement was said again.", metrics.duplicates);
-  count(text, "adieu_refused_total", "MAIL and RCPT commands that policy refused.", metrics.refused);
-  begin(text, "adieu_recipients_total", "Recipients of delivery attempts, by what became of them.");
+  begin(text, "adieu_refused_total", "Connections, whole messages and recipients that were refused, and commands that made no sense or came out of order.");
+  line(text, "adieu_refused_total", "{what=\"connection\"}", metrics.refused_connections);
+  line(text, "adieu_refused_total", "{what=\"message\"}", metrics.refused_messages);
+  line(text, "adieu_refused_total", "{what=\"recipient\"}", metrics.refused_recipients);
+  line(text, "adieu_refused_total", "{what=\"command\"}", metrics.refused_commands);
+  begin(text, "adieu_attempts_total", "Attempts to deliver to a recipient, by their outcome.");
+  for (const smtp::Fate fate : {smtp::Fate::delivered, smtp::Fate::deferred, smtp::Fate::failed}) {
+    line(text, "adieu_attempts_total", "{outcome=\"" + std::string(outcome_name(fate)) + "\"}", metrics.attempts[static_cast<std::size_t>(fate)]);
+  }
+  begin(text, "adieu_recipients_total", "Recipients by what became of them; deferred: by their first attempt.");
   line(text, "adieu_recipients_total", "{outcome=\"delivered\"}", metrics.delivered);
   line(text, "adieu_recipients_total", "{outcome=\"deferred\"}", metrics.deferred);
   line(text, "adieu_recipients_total", "{outcome=\"failed\"}", metrics.failed);

@@ -6,17 +6,19 @@ namespace adieu::mail {
 namespace {
 
 /// However the text is divided in two.
-bool found(std::string_view text) {
+std::string value(std::string_view text) {
   MessageIdFinder whole;
   whole.feed(text);
   for (std::size_t split = 0; split <= text.size(); ++split) {
     MessageIdFinder parts;
     parts.feed(text.substr(0, split));
     parts.feed(text.substr(split));
-    EXPECT_EQ(parts.found(), whole.found()) << split;
+    EXPECT_EQ(parts.value(), whole.value()) << split;
   }
-  return whole.found();
+  EXPECT_EQ(whole.found(), !whole.value().empty());
+  return whole.value();
 }
+bool found(std::string_view text) { return !value(text).empty(); }
 
 TEST(MessageIdFinder, R12_finds_the_field_wherever_it_stands_in_the_header_section) {
   EXPECT_TRUE(found("Message-ID: <1@example.org>\r\n\r\nbody\r\n"));
@@ -38,6 +40,12 @@ TEST(MessageIdFinder, R12_finds_none_elsewhere) {
   EXPECT_FALSE(found("Message-ID:\r\n \t\r\nSubject: x\r\n\r\n")) << "nothing in it";
   EXPECT_FALSE(found("Message-ID"));
   EXPECT_FALSE(found("Message-ID:"));
+}
+
+TEST(MessageIdFinder, tells_the_first_one_without_what_folds_it) {
+  EXPECT_EQ(value("Message-ID: <1@example.org> \r\nMessage-ID: <2@example.org>\r\n\r\n<3>\r\n"), "<1@example.org>");
+  EXPECT_EQ(value("Message-ID:\r\n <1@\r\n\texample.org>\r\nSubject: x\r\n\r\n"), "<1@example.org>");
+  EXPECT_EQ(value("Message-ID: " + std::string(1000, 'x') + "\r\n\r\n").size(), MessageIdFinder::kMost);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ TEST(Closure, R19_corrupt_and_injected_are_warnings_whatever_they_cost) {
 }
 TEST(ClosureRecord, says_how_it_ended_what_that_cost_and_who_it_was) {
   EXPECT_EQ(record(tls::Ending::fin, tls::Effect::ack_unconfirmed).line().text(),
-            "event=closure ending=fin effect=ack-unconfirmed role=server peer=192.0.2.1:4711 name=client.example listener=[::]:25 tls=TLS1.3 "
+            "event=closure ending=fin effect=ack-unconfirmed role=server client=[192.0.2.1]:4711 helo=client.example listener=[::]:25 tls=TLS1.3 "
             "in=0 out=0 transactions=0 seconds=1.042");
 }
 /// The keys of a log line but for its event.
@@ -79,6 +79,14 @@ TEST(ClosureRecord, has_the_fields_that_the_page_lists) {
   ClosureRecord full = record(tls::Ending::alert, tls::Effect::rolled_back);
   full.end.detail = "bad_certificate";
   full.host = "mx.example";
+  full.connection = "6928a1f3.17";
+  full.end.messages.resize(2);
+  for (mail::MessageSummary& message : full.end.messages) {
+    message.queue_id = std::string(600, '0');
+    message.has_reverse_path = true;
+    message.size = 1;
+    for (std::size_t i = 0; i <= mail::MessageSummary::kMost; ++i) message.add({"b", "example.net"});
+  }
   full.end.info.peer_identity = "mx.example";
   full.end.info.server_name = "relay.example.org";
   full.end.info.cipher = "AES";
@@ -94,6 +102,22 @@ TEST(Alarm, has_the_fields_that_the_page_lists) {
   alarm.peer = "client";
   auto keys = fields(alarm.line().text());
   EXPECT_EQ(keys, documented("THE ALARM"));
+}
+TEST(ClosureRecord, names_the_connection_and_the_messages_that_it_had_an_effect_on) {
+  ClosureRecord cut = record(tls::Ending::rst, tls::Effect::rolled_back);
+  cut.connection = "6928a1f3.17";
+  cut.end.messages.resize(1);
+  cut.end.messages[0].has_reverse_path = true;
+  cut.end.messages[0].reverse_path = {"a", "example.org"};
+  cut.end.messages[0].add({"b", "example.net"});
+  cut.end.messages[0].size = 77;
+  EXPECT_EQ(cut.line().text(),
+            "event=closure ending=rst effect=rolled-back role=server connection=6928a1f3.17 client=[192.0.2.1]:4711 helo=client.example "
+            "listener=[::]:25 tls=TLS1.3 in=0 out=0 from=<a@example.org> to=<b@example.net> size=77 transactions=0 seconds=1.042");
+  cut.role = Role::client;
+  cut.host = "mx.example";
+  cut.where = "internet";
+  EXPECT_NE(cut.line().text().find(" relay=mx.example[192.0.2.1]:4711 next-hop=internet "), std::string::npos) << cut.line().text();
 }
 }  // namespace
 }  // namespace adieu::observe

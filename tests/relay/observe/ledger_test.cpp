@@ -116,8 +116,9 @@ TEST(Closure, R19_alarm_always_and_never_are_the_other_two) {
     }
   }
 }
-TEST(Closure, R19_corrupt_and_injected_always_alarm_once_an_hour) {
+TEST(Closure, R19_corrupt_and_injected_always_alarm_of_who_has_committed_something_once_an_hour) {
   Told told;
+  told.clean(1);
   for (const config::Alarm policy : {config::Alarm::unusual, config::Alarm::always, config::Alarm::never}) {
     told.now += 2h;
     for (const Ending ending : {Ending::corrupt, Ending::injected}) {
@@ -128,6 +129,50 @@ TEST(Closure, R19_corrupt_and_injected_always_alarm_once_an_hour) {
       EXPECT_FALSE(told.add(record, policy));
     }
   }
+}
+TEST(Closure, R19_what_strangers_do_is_counted_and_told_once_an_hour) {
+  Told told;
+  EXPECT_FALSE(told.ledger.take_summary(told.now, true));
+  for (int i = 0; i < 20; ++i) {
+    const std::string address = "198.51.100." + std::to_string(i % 5);
+    const auto record = layer(address, "bot" + std::to_string(i), i % 2 == 0 ? Ending::corrupt : Ending::injected, Effect::rolled_back, 0);
+    EXPECT_TRUE(told.ledger.is_stranger(record, told.now));
+    EXPECT_FALSE(told.add(record, config::Alarm::always));
+  }
+  EXPECT_FALSE(told.ledger.take_summary(told.now)) << "the hour is not over";
+  const auto summary = told.ledger.take_summary(told.now + 1h);
+  ASSERT_TRUE(summary);
+  EXPECT_EQ(summary->line().text(), "event=strangers corrupt=10 injected=10 addresses=5 since=2026-09-21T14:14:20.000Z "
+                                    "hint=\"of peers that have committed no transaction: counted, not alarmed on\"");
+  EXPECT_FALSE(told.ledger.take_summary(told.now + 1h, true)) << "each is told once";
+}
+TEST(Closure, R19_nobody_else_can_spend_the_hour_of_a_peers_address) {
+  Told told;
+  told.clean(10);
+  const auto corrupt = [&](const std::string& address) { return told.add(layer(address, "a.example", Ending::corrupt, Effect::none, 0)); };
+  EXPECT_TRUE(corrupt("192.0.2.66")) << "a neighbour under the peer's name";
+  EXPECT_TRUE(corrupt("192.0.2.1"));
+  EXPECT_FALSE(corrupt("192.0.2.1"));
+  EXPECT_FALSE(corrupt("192.0.2.66"));
+  EXPECT_TRUE(told.add(layer("192.0.2.1", "a.example", Ending::injected, Effect::none, 0))) << "each kind has its own";
+  told.now += 1h;
+  EXPECT_TRUE(corrupt("192.0.2.1"));
+}
+TEST(Ledger, remembers_the_addresses_it_alarmed_of_within_bounds) {
+  Told told;
+  told.clean(1);
+  std::size_t alarms = 0;
+  for (std::size_t i = 0; i < Ledger::kAlarmedAddresses + 100; ++i) {
+    std::array<std::uint8_t, 16> octets{0x20, 0x01, 0x0d, 0xb8};
+    octets[14] = static_cast<std::uint8_t>(i >> 8);
+    octets[15] = static_cast<std::uint8_t>(i);
+    auto record = layer("192.0.2.1", "a.example", Ending::corrupt, Effect::none, 1);
+    record.peer.address = IpAddress::v6(octets);
+    told.ledger.add(layer(record.peer.address.text(), "a.example", Ending::unanswered, Effect::after_quit), config::Alarm::never, false, told.now);
+    alarms += told.ledger.add(record, config::Alarm::never, false, told.now) ? 1 : 0;
+  }
+  EXPECT_EQ(alarms, Ledger::kAlarmedAddresses);
+  EXPECT_EQ(told.ledger.take_summary(told.now, true)->corrupt, 100u);
 }
 TEST(Closure, R19_what_stays_unanswered_when_we_stop_is_nobodys_fault) {
   Told told;
@@ -220,6 +265,7 @@ TEST(Ledger, is_the_same_after_its_records_have_been_restored) {
     EXPECT_EQ(after[i].peer.alarms, before[i].peer.alarms);
     EXPECT_EQ(after[i].peer.alarmed, before[i].peer.alarmed);
     EXPECT_EQ(after[i].peer.last_costly, before[i].peer.last_costly);
+    EXPECT_EQ(after[i].peer.committed, before[i].peer.committed);
     EXPECT_EQ(after[i].peer.days.at(0, told.now), before[i].peer.days.at(0, told.now));
     EXPECT_EQ(after[i].probability, before[i].probability);
   }

@@ -67,6 +67,8 @@ class ServerConnection {
   /// Over, whatever has not been handed over.
   void give_up(Instant now);
 
+  /// What clients were refused since the last call, in order.
+  std::vector<Refusal> take_refusals();
   /// The layers that have ended since the last call.
   std::vector<tls::LayerEnd> take_layer_ends();
   /// The layer that is in force: what was negotiated, or null in plaintext. For the trace field and for logs.
@@ -145,6 +147,7 @@ class ServerConnection {
 
   Deadline layer_deadline_;         // of a handshake; of S and R
   Deadline write_deadline_;         // the peer must take some of the output by then
+  std::vector<Refusal> refusals_;  // of sessions that have been destroyed
   std::vector<tls::LayerEnd> layer_ends_;
 };
 

@@ -15,6 +15,7 @@
 #include "adieu/base/bytes.h"
 #include "adieu/base/clock.h"
 #include "adieu/protocol/mail/envelope.h"
+#include "adieu/protocol/smtp/refusal.h"
 #include "adieu/protocol/smtp/reply.h"
 #include "adieu/protocol/smtp/transaction.h"
 
@@ -130,6 +131,7 @@ struct SessionCounts {
 struct ServerStanding {
   bool in_transaction = false;        // open, not yet durable: would be rolled back (R9)
   bool unacknowledged = false;        // durable, its 2xx not yet handed over: would be revoked (R10)
+  std::vector<mail::MessageSummary> messages{};  // those that would be revoked; where there are none, that which would be rolled back
   bool quit_answered = false;
   std::uint32_t committed = 0;        // messages acknowledged
   SessionCounts counts;
@@ -181,6 +183,9 @@ class ServerSession {
 
   /// The transactions whose 2xx was handed over since the last call.
   std::vector<std::unique_ptr<Transaction>> take_acknowledged();
+
+  /// What was refused since the last call, in order.
+  std::vector<Refusal> take_refusals();
 
   const ClientName& client_name() const;
   ServerStanding standing() const;

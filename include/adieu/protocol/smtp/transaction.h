@@ -1,6 +1,8 @@
 // What a mail transaction is to the session that owns it. RFC 5321 section 3.3; closure rules R3, R9 to R11.
 #pragma once
 
+#include "adieu/protocol/mail/message_summary.h"
+
 namespace adieu::smtp {
 
 /// Owned by a session from the accepted MAIL on, opaque to it, made and understood by the shell that answers its questions.
@@ -15,6 +17,8 @@ class Transaction {
   /// After `acknowledge`, at most once: the layer ended, and nothing of the peer was read after that. The reply may not have arrived, and the
   /// message come again (R11, R12).
   virtual void unconfirmed() noexcept {}
+  /// What it is about, for logs, at any time.
+  virtual mail::MessageSummary summary() const { return {}; }
 };
 
 }  // namespace adieu::smtp

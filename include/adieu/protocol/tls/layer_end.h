@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "adieu/base/clock.h"
+#include "adieu/protocol/mail/message_summary.h"
 #include "adieu/protocol/tls/channel.h"
 #include "adieu/protocol/tls/closure.h"
 
@@ -22,6 +24,7 @@ struct LayerEnd {
   std::uint64_t octets_in = 0;   // of the transport, in this layer
   std::uint64_t octets_out = 0;
   std::uint32_t transactions = 0;  // committed (server) or delivered (client) in this layer
+  std::vector<mail::MessageSummary> messages{};  // those that an effect was on; empty where it cost nothing
   Duration lasted{};
 };
 

@@ -18,6 +18,7 @@ struct ClosureRecord {
   Endpoint peer;
   std::string where;      // the listener's endpoint, or the next hop's name
   std::string host;       // of a next hop: the name it was found by
+  std::string connection{};   // its id: the layers of one connection share it, and the messages that came by it have it in their lines
 
   /// R18: what cost nothing, or only an answer after QUIT, is for debugging, unless we ended it for a limit; `corrupt` and `injected` are warnings whatever they cost.
   LogLevel level() const;

@@ -43,6 +43,7 @@ struct PeerLedger {
   using Layers = std::array<std::array<float, kEffects>, kEndings>;
   Layers layers{};                               // by ending and effect, decayed
   Truncations truncations;
+  double committed = 0;                          // transactions, decayed
   /// Endings; and which of them cut a transaction at a cost, as one more kind.
   using Days = Timeline<std::uint16_t, kEndings + 1, 32>;
   static constexpr std::size_t kCostly = kEndings;
@@ -60,6 +61,8 @@ struct PeerLedger {
   /// Decayed: transactions that were rolled back, revoked or left unconfirmed when a layer ended without the peer's close_notify.
   double lost() const;
   double transactions() const { return truncations.transactions() + truncations.window(); }
+  /// It has committed none that counts for anything any more: whoever can connect is one.
+  bool stranger() const { return committed < 0.01; }
 };
 
 struct Alarm {
@@ -73,11 +76,23 @@ struct Alarm {
   LogLine line() const;
 };
 
+/// R19: what strangers did that would be an alarm of a peer with a history.
+struct StrangersSummary {
+  static constexpr std::size_t kAddresses = 1000;  // are told apart
+  std::uint64_t corrupt = 0;
+  std::uint64_t injected = 0;
+  std::set<IpAddress> addresses;
+  WallTime since{};
+  /// event=strangers.
+  LogLine line() const;
+};
+
 /// From any thread.
 class Ledger {
  public:
   static constexpr Duration kHalfLife = std::chrono::hours(24 * 30);
-  static constexpr Duration kAlarmInterval = std::chrono::hours(1);  // of one peer
+  static constexpr Duration kAlarmInterval = std::chrono::hours(1);  // of one peer; of one address, for `corrupt` and for `injected`
+  static constexpr std::size_t kAlarmedAddresses = 10'000;           // beyond them all are taken for strangers' until an hour is over
   static constexpr std::size_t kNamesPerNetwork = 16;
 
   /// Holds at most `limit` peers; those with the fewest transactions give way.
@@ -85,6 +100,11 @@ class Ledger {
 
   /// A TLS layer has ended. `we_stop`: the relay is going down, so that what peers leave unanswered is not held against them.
   std::optional<Alarm> add(const ClosureRecord& record, config::Alarm policy, bool we_stop, WallTime now);
+
+  /// Its peer has committed no transaction so far.
+  bool is_stranger(const ClosureRecord& record, WallTime now);
+  /// What strangers did since the last summary, once that is an hour, or at once with `all`; none where that is nothing.
+  std::optional<StrangersSummary> take_summary(WallTime now, bool all = false);
 
   struct Entry {
     PeerKey key;
@@ -125,7 +145,10 @@ class Ledger {
   void make_room();
   void erase(Peers::iterator peer);
   void put_back(const std::vector<Change>& changes);
-  std::optional<Alarm> judge(const PeerKey& key, PeerLedger& peer, tls::Ending ending, bool truncated, config::Alarm policy, WallTime now);
+  struct Suspicion;
+  std::optional<Alarm> judge(const PeerKey& key, PeerLedger& peer, const Suspicion& suspicion, config::Alarm policy, WallTime now);
+  bool alarmed_lately(const IpAddress& address, AlarmReason reason, WallTime now);
+  void count_stranger(const IpAddress& address, AlarmReason reason, WallTime now);
   void update_newcomers_rate();
 
   const std::size_t limit_;
@@ -136,6 +159,8 @@ class Ledger {
   std::set<PeerKey> first_told_;                               // when changes were taken last
   Totals totals_;
   bool totals_changed_ = false;
+  std::map<std::pair<IpAddress, AlarmReason>, WallTime> alarmed_addresses_;  // when last, as far as it is an hour ago or less
+  StrangersSummary strangers_;
   Usual usual_;
 };
 

@@ -42,7 +42,7 @@ struct MessageHead {
   mail::Mailbox reverse_path;
   mail::BodyType body = mail::BodyType::unspecified;  // what the octets are, whatever the client said of them
   std::string trace;                          // header fields with CRLF, written by us
-  std::string client;                         // who gave it to us, for logs: "client.example[192.0.2.1]"
+  std::string client;                         // who gave it to us, for logs: "[192.0.2.1]:4711 helo=client.example"
   std::uint64_t size = 0;                     // octets of mail data, without trace
   bool in_file = false;                       // mail data stands in a file of its own
   bool hold = false;
