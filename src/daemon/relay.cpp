@@ -125,8 +125,10 @@ Result<> Relay::bind() {
   }
   if (config_.control_socket.empty()) return {};
   const std::size_t slash = config_.control_socket.rfind('/');
-  if (slash != std::string::npos && slash != 0) {
-    auto made = make_directory(config_.control_socket.substr(0, slash), config_.user);
+  // One that is there may be anybody's: the socket is made before root is given up.
+  const std::string directory = config_.control_socket.substr(0, slash == std::string::npos ? 0 : slash);
+  if (!directory.empty() && ::access(directory.c_str(), F_OK) != 0) {
+    auto made = make_directory(directory, config_.user);
     if (!made) return tl::unexpected<Error>(std::move(made.error()).within("control socket"));
   }
   auto control = uv::listen_unix(config_.control_socket);

@@ -98,7 +98,7 @@ def test_ports(directory, children):
     assert second.returncode == 75 and f"listen on 127.0.0.1:{port}: " in second.stderr and "choose another port" in second.stderr, second
     other = free_port()
     third = adieu("serve", "-c", policy_of(directory, other, f"loops 2\nmetrics 127.0.0.1:{other}", "third.conf"))
-    assert third.returncode == 75 and f"listen on 127.0.0.1:{other}: " in third.stderr, third
+    assert third.returncode == 78 and "`metrics` stands on this port" in third.stderr, third
 
 
 def test_silent_askers(directory, children):

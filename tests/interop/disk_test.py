@@ -43,9 +43,9 @@ def names(sink):
 
 
 def until_refused(directory, relay, name, acknowledged):
-    """What the relay had allocated may hold a few more, and it gives back what it needs no more."""
+    """Another program fills the disk; what the relay had allocated may hold a few messages more."""
+    fill(directory)
     for number in range(200):
-        fill(directory)
         code = send(relay, f"{name}-{number}")
         if code in (451, 452):
             return
@@ -72,7 +72,6 @@ def full_disk(directory, children):
     relay = relay_of(directory, children, port, size="256m")
     acknowledged = [f"queued-{number}" for number in range(100) if send(relay, f"queued-{number}") == 250]
     assert len(acknowledged) == 100, len(acknowledged)
-    fill(directory)
     until_refused(directory, relay, "full", acknowledged)
     sink = Sink(directory, f"127.0.0.1:{port}")
     children.append(sink.child)

@@ -111,7 +111,7 @@ def test_refusals(directory, children):
     refused(client.mail((b"z" * 70 + b"\r\n") * 1000), "command=DATA", *envelope, "size=", "552 5.3.4")
     client.socket.close()
     for parts in expected:
-        found = lines(relay, "event=reject", "level=info", *parts[1:])
+        found = wait_until(f"a line with {parts}", lambda: lines(relay, "event=reject", "level=info", *parts[1:]))
         assert len(found) == 1, (parts, relay.log())
         assert f'client=[127.0.0.1]:{client.port} helo="{"x" * 64}..."' in found[0] and " connection=" in found[0], found
     assert len(lines(relay, "event=reject")) == len(expected)
@@ -127,6 +127,7 @@ def test_syntax_and_errors(directory, children):
     client.socket.sendall(b"RCPT\r\n")
     client.read()
     assert client.read().startswith("421")
+    wait_until("the last line", lambda: lines(relay, "event=reject", "421 4.7.0"))
     assert len(lines(relay, "event=reject", "level=info", "command=MAIL", "from=<a@example.org>", "530 5.7.0")) == 1, relay.log()
     assert len(lines(relay, "event=reject", "level=debug", "500 5.5.2")) == 1, relay.log()
     assert len(lines(relay, "event=reject", "level=info", "421 4.7.0 Too many errors")) == 1, relay.log()
@@ -134,6 +135,7 @@ def test_syntax_and_errors(directory, children):
     relay.policy.write_text(relay.policy.read_text().replace("log { level debug }", "log { level info; syntax-errors info }"))
     relay.start()
     Session(relay).say("EXPN x")
+    wait_until("its line", lambda: lines(relay, "event=reject", "level=info", "500 5.5.2"))
     assert len(lines(relay, "event=reject", "level=info", "500 5.5.2")) == 1, relay.log()
 
 

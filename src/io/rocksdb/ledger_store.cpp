@@ -2,6 +2,7 @@
 #include "io/rocksdb/ledger_store.h"
 
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
 
 #include "io/rocksdb/committer.h"
 #include "io/rocksdb/file_system.h"
@@ -37,6 +38,7 @@ void LedgerStore::close() {
 
 Result<> LedgerStore::open(bool to_read) {
   close();
+  if (!to_read) ::mkdir(directory_.c_str(), 0700);  // where it is not to be made, opening it tells why
   disk_ = std::make_unique<Disk>("closure-ledger", Disk::OnFailure::freeze, log_);
   if (to_read) disk_->freeze();
   env_ = make_env(*disk_, false);

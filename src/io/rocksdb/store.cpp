@@ -35,6 +35,7 @@ constexpr std::size_t kMovedAtOnce = 4u << 20;
 constexpr std::size_t kWorkers = 2;
 constexpr std::int64_t kLookMillis = 1000;
 constexpr std::int64_t kReclaimMillis = 60'000;
+constexpr std::uint64_t kReclaimNeeds = 16u << 20;  // free: merging writes before it gives back, and begins a new log
 
 std::int64_t steady_millis() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -296,6 +297,7 @@ void Store::check_space() {
   struct statvfs disk {};
   if (::statvfs(options_.directory.c_str(), &disk) != 0) return;
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  free_ = free;
   // What was set aside and given up is not for new mail.
   const bool is_short = free < options_.free_space + (disk_.has_reserve() ? 0 : options_.reserve);
   if (!is_short) set_aside();
@@ -323,7 +325,7 @@ std::optional<Error> Store::trouble() const {
 void Store::reclaim_space() {
   const std::int64_t now = steady_millis();
   std::int64_t last = reclaimed_.load(std::memory_order_relaxed);
-  if (!short_of_space_ || now - last < kReclaimMillis || !reclaimed_.compare_exchange_strong(last, now)) return;
+  if (!short_of_space_ || free_ < kReclaimNeeds || now - last < kReclaimMillis || !reclaimed_.compare_exchange_strong(last, now)) return;
   ::rocksdb::CompactRangeOptions beside_others;
   beside_others.exclusive_manual_compaction = false;
   for (::rocksdb::ColumnFamilyHandle* family : families_) {

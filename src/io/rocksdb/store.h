@@ -95,6 +95,7 @@ class Store {
   std::atomic<std::int64_t> looked_ = 0;          // steady milliseconds: space was checked
   std::atomic<std::int64_t> reclaimed_ = -(std::int64_t{1} << 62);  // steady milliseconds: tables were merged for want of space
   std::atomic<bool> short_of_space_ = false;
+  std::atomic<std::uint64_t> free_ = 0;           // octets on the disk, when space was checked
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Noted> noted_;  // guarded by mutex_
   std::unique_ptr<::rocksdb::DB> db_;
