@@ -1,8 +1,9 @@
-# Flags all of the project is compiled and linked with: warnings are errors, hardening is on in every build type.
+# Flags all of the project is compiled and linked with: hardening is on in every build type, warnings are errors where ADIEU_WERROR says so (our
+# presets do).
 add_library(adieu_flags INTERFACE)
 target_compile_options(adieu_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wcast-qual -Wconversion
-  -Wno-sign-conversion -Werror
+  -Wno-sign-conversion $<$<BOOL:${ADIEU_WERROR}>:-Werror>
   # GCC 12 takes the inactive alternatives of a std::variant for uninitialised memory once it optimises.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   # Spirit's expectation `>` beside its sequence `>>` is meant.
