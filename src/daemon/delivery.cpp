@@ -20,20 +20,41 @@ WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono:
 Delivery::Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver> resolver)
     : shared_(shared),
       loop_(loop),
+      queue_([this](const route::Destination& destination) { return shared_.next_hops.at(destination.next_hop).policy.connections; },
+             queue::longest_interval(shared.config.retry)),
       resolver_(std::move(resolver)),
       settling_({shared.config, shared.rules, shared.spool, shared.log, shared.notifications, shared.accept}, loop, [this] { end_if_idle(); }),
-      wake_(loop, [this] { schedule(); }),
-      self_(std::make_shared<Delivery*>(this)) {}
+      budget_(
+          shared.connections,
+          [this, self = std::weak_ptr(self_)] {
+            loop_.post([self] {
+              const auto alive = self.lock();
+              if (!alive) return;
+              (*alive)->has_room_ = true;
+              (*alive)->work();
+            });
+          },
+          [this, self = std::weak_ptr(self_)] {
+            loop_.post([self] {
+              if (const auto alive = self.lock()) (*alive)->quit_one_that_idles();
+            });
+          }),
+      random_(std::random_device()()),
+      wake_(loop, [this] { schedule(); }) {}
 
 Delivery::~Delivery() = default;
 
+queue::Now Delivery::now() const { return {loop_.now(), wall_now()}; }
+
+double Delivery::random() { return std::uniform_real_distribution<double>()(random_); }
+
 void Delivery::add(const route::Destination& destination, queue::Job job) {
-  queue_.add(destination, std::move(job), wall_now());
+  queue_.add(destination, std::move(job), now());
   schedule();
 }
 
 std::size_t Delivery::retry(std::optional<spool::MessageId> id) {
-  const std::size_t count = queue_.retry(id, wall_now());
+  const std::size_t count = queue_.retry(id, now());
   schedule();
   return count;
 }
@@ -48,21 +69,23 @@ void Delivery::schedule() {
 
 void Delivery::work() {
   scheduled_ = false;
-  const WallTime now = wall_now();
-  queue_.wake(now);
+  queue_.wake(now());
   if (may_begin()) {
-    for (auto& [id, line] : lines_) {
-      if (!line.waiting) continue;
-      line.job = queue_.take(line.destination, now);
-      if (!line.job) continue;
-      line.waiting = false;
-      send(line);
+    while (const auto destination = queue_.next_for_idle()) {
+      const auto line = lines_.find(idle_.at(*destination).back());
+      line->second.job = queue_.take(*destination);
+      move(line, queue::Doing::sending);
+      send(line->second);
     }
-    const auto limit = [this](const route::Destination& destination) {
-      return shared_.next_hops.at(destination.next_hop).policy.connections;
-    };
-    while (const auto destination = queue_.wants_connection(now, limit)) open(*destination);
   }
+  bool taken = false;
+  bool refused = false;
+  while (!shutting_down_ && !held_up_ && !refused && loop_.now() >= paused_until_ && queue_.has_wanted_connection()) {
+    refused = !budget_.take();
+    taken |= !refused;
+    if (!refused) open(*queue_.wants_connection());
+  }
+  if (std::exchange(has_room_, false) && !taken && !refused) budget_.pass_on();
   arm();
 }
 
@@ -73,33 +96,41 @@ bool Delivery::may_begin() {
 }
 
 void Delivery::arm() {
-  const auto when = queue_.next_wake();
-  if (shutting_down_) {
-    wake_.set(std::nullopt);
-  } else if (held_up_) {
-    wake_.set(loop_.now() + kHeldUp);
-  } else if (!when) {
-    wake_.set(std::nullopt);
-  } else {
-    wake_.set(loop_.now() + std::max(Duration(1), *when - wall_now()));
-  }
+  auto when = queue_.next_wake();
+  if (paused_until_ > loop_.now() && (!when || paused_until_ < *when)) when = paused_until_;
+  if (held_up_) when = loop_.now() + kHeldUp;
+  wake_.set(shutting_down_ ? std::nullopt : when);
 }
 
 void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound) {
-  const WallTime now = wall_now();
   const spool::MessageHead& head = *job.message->head();
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].at_once) continue;  // its turn comes with the next transaction
     shared_.metrics.count(outcomes[i].fate, job.attempts);
     shared_.log.write(outcomes[i].fate == smtp::Fate::delivered ? LogLevel::info : LogLevel::warning,
-                      observe::attempted(head, head.recipients[job.recipients[i]], outbound != nullptr ? outbound->relay() : "none",
-                                         outbound != nullptr && outbound->tls() != nullptr ? outbound->tls()->version : "",
-                                         outcomes[i], now));
+                      observe::attempted(head, head.recipients[job.recipients[i]],
+                                         outbound != nullptr && outbound->tls() != nullptr ? outbound->tls()->version : "", outcomes[i],
+                                         now().wall));
   }
 }
 
+std::optional<queue::Job> Delivery::judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
+                                                     const route::Destination& destination, const Outbound* outbound) {
+  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, wall_now(), random());
+  report(job, verdict.outcomes, outbound);
+  auto rest = std::move(verdict.rest);
+  if (rest) {
+    shared_.log.write(LogLevel::info, LogLine("next-transaction")
+                                          .field("queue-id", job.message->head()->id.text())
+                                          .field("relay", outcomes.front().host)
+                                          .field("nrcpt", static_cast<std::int64_t>(rest->recipients.size())));
+  }
+  settle(job, std::move(verdict), destination);
+  return rest;
+}
+
 void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination) {
-  if (verdict.again) queue_.add(destination, *std::exchange(verdict.again, std::nullopt), wall_now());
+  if (verdict.again) add(destination.anew(), *std::exchange(verdict.again, std::nullopt));
   settling_.settle(job.message, std::move(verdict));
 }
 
@@ -110,11 +141,7 @@ void Delivery::end_if_idle() {
 void Delivery::shut_down(std::function<void()> on_idle) {
   shutting_down_ = true;
   on_idle_ = std::move(on_idle);
-  std::vector<std::uint64_t> idle;
-  for (auto& [id, line] : lines_) {
-    if (std::exchange(line.waiting, false)) idle.push_back(id);
-  }
-  for (const std::uint64_t id : idle) lines_.at(id).outbound->quit();
+  while (!idle_order_.empty()) quit(lines_.find(idle_order_.front()));
   settling_.stop();
   end_if_idle();
 }

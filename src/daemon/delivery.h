@@ -3,14 +3,18 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/access/rules.h"
+#include "adieu/relay/deliver/connection_budget.h"
+#include "adieu/relay/deliver/search.h"
 #include "adieu/relay/observe/metrics.h"
 #include "adieu/relay/queue/queue.h"
 #include "adieu/relay/queue/settle.h"
@@ -35,6 +39,7 @@ class Delivery final : public Outbound::Owner {
     Closures& closures;
     observe::Metrics& metrics;
     const std::map<std::string, NextHopProfile>& next_hops;
+    deliver::ConnectionBudget& connections;
     /// Takes a message that is to be delivered; from any thread.
     std::function<void(spool::Transaction::Kept)> accept;
     queue::NotificationLimit& notifications;
@@ -77,22 +82,22 @@ class Delivery final : public Outbound::Owner {
   struct Line {
     route::Destination destination;
     const NextHopProfile* next_hop = nullptr;
+    std::uint64_t back_offs = 0;                 // of the destination when this began
+    std::unique_ptr<deliver::Search> search;
     std::unique_ptr<Outbound> outbound;          // null while addresses are looked up
+    queue::Doing doing = queue::Doing::opening;
+    std::optional<smtp::Outcome> failure;        // of the hosts that were tried before
     std::optional<queue::Job> job;               // under way
     std::optional<queue::Job> rest;              // the recipients of the last message that its next transaction is to have
     std::unique_ptr<uv::Timer> idle;             // runs while the connection waits for a message
-    bool waiting = false;
+    std::list<std::uint64_t>::iterator waiting;  // its place in idle_order_, while it does
     bool has_waited = false;                     // so that the next hop may have had enough of it when the next message came
-    // While addresses are looked up:
-    std::vector<std::string> hosts;
-    std::size_t hosts_asked = 0;
-    std::vector<Candidate> candidates;
-    bool dns_trouble = false;
   };
   using Lines = std::unordered_map<std::uint64_t, Line>;
 
   void on_ready(Outbound& outbound) override;
   void on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) override;
+  void on_tried(const Outbound& outbound, const smtp::Outcome& failure) override;
   void on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) override;
 
   /// Later in this turn of the loop, once: gives due jobs to waiting connections, opens others.
@@ -100,33 +105,54 @@ class Delivery final : public Outbound::Owner {
   void work();
   bool may_begin();
   void open(const route::Destination& destination);
-  void look_up_exchangers(std::uint64_t id);
-  void look_up_hosts(std::uint64_t id);
-  void connect(std::uint64_t id);
-  void unreachable(std::uint64_t id, const smtp::Outcome& outcome);
+  void search_on(std::uint64_t id, std::size_t dialled);
+  void connect(Lines::iterator line, deliver::Search::Found found);
+  void unreachable(Lines::iterator line, const smtp::Outcome& outcome);
+  void give_up_elsewhere(const route::Destination& destination);
+  void move(Lines::iterator line, queue::Doing to);
+  void wait_for_message(Lines::iterator line);
   void send(Line& line);
+  void quit(Lines::iterator line);
+  void quit_one_that_idles();
+  bool go_elsewhere(Line& line, queue::Job& job, std::vector<smtp::Outcome>& outcomes);
+  void pause(const smtp::Outcome& failure);
+  /// Returns the recipients that the next transaction with the same next hop is to have.
+  std::optional<queue::Job> judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
+                                             const route::Destination& destination, const Outbound* outbound);
   void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
   void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
   void end_if_idle();
   Lines::iterator line_of(const Outbound& outbound);
+  void drop_outbound(Line& line);
   void end(Lines::iterator line);
   void arm();
+  queue::Now now() const;
+  double random();
+  const route::MachineAddresses& machine_addresses();
 
   Shared& shared_;
   uv::Loop& loop_;
+  const std::shared_ptr<Delivery*> self_ = std::make_shared<Delivery*>(this);  // completions hold it weakly, and do nothing once this is gone
   queue::Queue queue_;
   std::unique_ptr<dns::Resolver> resolver_;
   Settling settling_;
   Lines lines_;
   std::unordered_map<const Outbound*, std::uint64_t> line_ids_;
   std::uint64_t last_id_ = 0;
-  std::uint64_t shuffle_ = 0;
+  std::map<route::Destination, std::vector<std::uint64_t>> idle_;  // those that wait for a message, by destination
+  std::list<std::uint64_t> idle_order_;                            // the same, the longest first
+  deliver::ConnectionBudget::Member budget_;
+  bool has_room_ = false;                                          // the budget has said so, and it was not used yet
+  Instant paused_until_{};                                         // no descriptors: nothing is opened before then
+  Instant pause_told_{};
+  std::mt19937_64 random_;
+  route::MachineAddresses machine_;
+  std::optional<Instant> machine_asked_;
   bool scheduled_ = false;
   bool shutting_down_ = false;
   bool held_up_ = false;             // the spool takes nothing
   std::function<void()> on_idle_;
   uv::Timer wake_;
-  std::shared_ptr<Delivery*> self_;
 };
 
 }  // namespace adieu::daemon

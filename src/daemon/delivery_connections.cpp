@@ -2,17 +2,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "adieu/base/bytes.h"
 #include "adieu/base/result.h"
 #include "adieu/protocol/mail/seven_bit.h"
+#include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
-#include "adieu/relay/route/mx_order.h"
 #include "daemon/delivery.h"
+#include "io/uv/machine_addresses.h"
 
 namespace adieu::daemon {
 namespace {
 
-constexpr std::size_t kCandidates = 10;  // addresses tried in one attempt
+constexpr Duration kMachineAddresses = std::chrono::seconds(10);  // how long what the interfaces said is believed
+constexpr Duration kPauseTold = std::chrono::seconds(1);          // between two log lines of the same trouble
 
 /// Of a message that an earlier version of the relay has taken nobody knows what its octets are.
 mail::BodyType body_of(const queue::InFlight& message) {
@@ -22,108 +23,114 @@ mail::BodyType body_of(const queue::InFlight& message) {
   return !mail_data || mail::has_eight_bit(*mail_data) ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
 }
 
-WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-
 }  // namespace
+
+const route::MachineAddresses& Delivery::machine_addresses() {
+  if (!machine_asked_ || loop_.now() - *machine_asked_ >= kMachineAddresses) {
+    machine_ = uv::machine_addresses();
+    machine_asked_ = loop_.now();
+  }
+  return machine_;
+}
 
 void Delivery::open(const route::Destination& destination) {
   const std::uint64_t id = ++last_id_;
   Line& line = lines_[id];
   line.destination = destination;
   line.next_hop = &shared_.next_hops.at(destination.next_hop);
+  line.back_offs = queue_.back_offs(destination);
+  line.search = std::make_unique<deliver::Search>(deliver::Search::Place{destination, &line.next_hop->policy, shared_.config.hostname, random_()},
+                                                  *resolver_,
+                                                  [this]() -> const route::MachineAddresses& { return machine_addresses(); });
   queue_.connection_opened(destination);
-  if (const auto* target = std::get_if<config::HostTarget>(&line.next_hop->policy.target)) {
-    line.hosts = {target->host};
-    look_up_hosts(id);
-  } else {
-    look_up_exchangers(id);
-  }
+  search_on(id, 0);
 }
 
-void Delivery::look_up_exchangers(std::uint64_t id) {
-  const std::string domain = lines_.at(id).destination.domain;
-  if (domain.starts_with('[')) {  // an address literal is its own exchanger (RFC 5321 section 4.1.3)
-    lines_.at(id).hosts = {domain};
-    look_up_hosts(id);
-    return;
-  }
-  resolver_->mail_exchangers(domain, [this, id, domain](const dns::MailExchangers& answer) {
-    auto ordered = route::order_exchangers(domain, answer, {to_ascii_lower(shared_.config.hostname)}, ++shuffle_);
-    if (const auto* outcome = std::get_if<smtp::Outcome>(&ordered)) {
-      unreachable(id, *outcome);
-      return;
+/// The next host; `dialled`: how many addresses of the one before were.
+void Delivery::search_on(std::uint64_t id, std::size_t dialled) {
+  lines_.at(id).search->next(dialled, [this, id](deliver::Search::Step step) {
+    const auto line = lines_.find(id);
+    if (auto* found = std::get_if<deliver::Search::Found>(&step)) {
+      connect(line, std::move(*found));
+    } else {
+      const smtp::Outcome nobody_left = std::get<smtp::Outcome>(std::move(step));
+      unreachable(line, line->second.failure ? smtp::Outcome(*line->second.failure) : nobody_left);
     }
-    lines_.at(id).hosts = std::move(std::get<route::Hosts>(ordered));
-    look_up_hosts(id);
   });
 }
 
-/// One host after another, in order, until there are addresses enough.
-void Delivery::look_up_hosts(std::uint64_t id) {
-  Line& line = lines_.at(id);
-  const auto port = std::visit([](const auto& target) { return target.port; }, line.next_hop->policy.target);
-  while (line.hosts_asked < line.hosts.size() && line.candidates.size() < kCandidates) {
-    const std::string host = line.hosts[line.hosts_asked++];
-    std::string literal = host;
-    if (literal.starts_with("[IPv6:")) literal = literal.substr(6, literal.size() - 7);
-    if (literal.starts_with('[')) literal = literal.substr(1, literal.size() - 2);
-    if (const auto address = IpAddress::parse(literal)) {
-      line.candidates.push_back({host, {*address, port}});
-      continue;
-    }
-    resolver_->addresses(host, [this, id, host, port](const dns::Addresses& answer) {
-      Line& asked = lines_.at(id);
-      asked.dns_trouble |= answer.status == dns::Status::temporary || answer.status == dns::Status::bogus;
-      for (const IpAddress& address : answer.records) asked.candidates.push_back({host, {address, port}});
-      look_up_hosts(id);
-    });
-    return;
-  }
-  connect(id);
-}
-
-void Delivery::connect(std::uint64_t id) {
-  Line& line = lines_.at(id);
-  if (line.candidates.empty()) {
-    unreachable(id, route::no_addresses(line.destination.text(), line.dns_trouble));
-    return;
-  }
-  if (line.candidates.size() > kCandidates) line.candidates.resize(kCandidates);
-  line.outbound = std::make_unique<Outbound>(loop_, line.next_hop->outbound, std::move(line.candidates), shared_.spool, *this,
-                                             shared_.closures, shared_.log);
-  line_ids_[line.outbound.get()] = id;
-  line.outbound->start();
+void Delivery::connect(Lines::iterator line, deliver::Search::Found found) {
+  std::vector<Candidate> candidates;
+  candidates.reserve(found.addresses.size());
+  for (const Endpoint& address : found.addresses) candidates.push_back({found.host, address});
+  line->second.outbound = std::make_unique<Outbound>(loop_, line->second.next_hop->outbound, std::move(candidates), found.tries,
+                                                     shared_.spool, *this, shared_.closures, shared_.log);
+  line_ids_[line->second.outbound.get()] = line->first;
+  line->second.outbound->start();
 }
 
 Delivery::Lines::iterator Delivery::line_of(const Outbound& outbound) { return lines_.find(line_ids_.at(&outbound)); }
+
+/// Keeps the books: who idles, and what the queue may count on.
+void Delivery::move(Lines::iterator line, queue::Doing to) {
+  Line& moved = line->second;
+  if (moved.doing == to) return;
+  if (moved.doing == queue::Doing::idling) {
+    moved.idle->set(std::nullopt);
+    idle_order_.erase(moved.waiting);
+    const auto place = idle_.find(moved.destination);
+    std::erase(place->second, line->first);
+    if (place->second.empty()) idle_.erase(place);
+  }
+  if (to == queue::Doing::idling) {
+    moved.waiting = idle_order_.insert(idle_order_.end(), line->first);
+    idle_[moved.destination].push_back(line->first);
+  }
+  queue_.connection_moved(moved.destination, std::exchange(moved.doing, to), to);
+}
 
 void Delivery::on_ready(Outbound& outbound) {
   const auto found = line_of(outbound);
   Line& line = found->second;
   queue_.reached(line.destination);
+  if (line.destination != line.destination.anew()) queue_.reached(line.destination.anew());
   const bool used_up = outbound.messages() >= line.next_hop->policy.messages_per_connection;
-  if (!used_up && may_begin()) line.job = line.rest ? std::exchange(line.rest, std::nullopt) : queue_.take(line.destination, wall_now());
+  if (!used_up && may_begin()) line.job = line.rest ? std::exchange(line.rest, std::nullopt) : queue_.take(line.destination);
   if (line.job) {
+    move(found, queue::Doing::sending);
     send(line);
-    return;
+  } else if (used_up || shutting_down_ || line.next_hop->policy.idle_timeout == Duration(0) || budget_.others_wait()) {
+    quit(found);
+  } else {
+    if (line.rest) add(line.destination, *std::exchange(line.rest, std::nullopt));  // held up
+    wait_for_message(found);
   }
-  if (used_up || shutting_down_ || line.next_hop->policy.idle_timeout == Duration(0)) {
-    outbound.quit();
-    return;
-  }
-  line.waiting = line.has_waited = true;
-  if (!line.idle) {
-    line.idle = std::make_unique<uv::Timer>(loop_, [this, id = found->first] {
+  if (held_up_ || queue_.has_wanted_connection()) schedule();
+}
+
+void Delivery::wait_for_message(Lines::iterator line) {
+  line->second.has_waited = true;
+  if (!line->second.idle) {
+    line->second.idle = std::make_unique<uv::Timer>(loop_, [this, id = line->first] {
       const auto idle = lines_.find(id);
-      if (idle == lines_.end() || !std::exchange(idle->second.waiting, false)) return;
-      idle->second.outbound->quit();
+      if (idle != lines_.end() && idle->second.doing == queue::Doing::idling) quit(idle);
     });
   }
-  line.idle->set(loop_.now() + line.next_hop->policy.idle_timeout);
+  line->second.idle->set(loop_.now() + line->second.next_hop->policy.idle_timeout);
+  move(line, queue::Doing::idling);
+}
+
+void Delivery::quit(Lines::iterator line) {
+  move(line, queue::Doing::ending);
+  line->second.outbound->quit();
+}
+
+/// Another destination waits for a connection, and there may be no more of them.
+void Delivery::quit_one_that_idles() {
+  if (!idle_order_.empty()) quit(lines_.find(idle_order_.front()));
 }
 
 void Delivery::send(Line& line) {
-  if (line.idle) line.idle->set(std::nullopt);
   const queue::InFlight& message = *line.job->message;
   mail::Envelope envelope;
   envelope.reverse_path = message.head()->reverse_path;
@@ -148,71 +155,115 @@ void Delivery::on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcom
                                           .field("queue-id", job.message->head()->id.text())
                                           .field("relay", outbound.relay())
                                           .field("status", queue::reply_line(outcomes.front())));
-    job.next_attempt = wall_now();
-    queue_.add(line.destination, std::move(job), wall_now());
-    schedule();
+    job.next_attempt = now().wall;
+    add(line.destination, std::move(job));
     return;
   }
-  report(job, outcomes, &outbound);
-  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, wall_now());
-  if (verdict.rest) {
-    shared_.log.write(LogLevel::info, LogLine("next-transaction")
-                                          .field("queue-id", job.message->head()->id.text())
-                                          .field("relay", outbound.relay())
-                                          .field("nrcpt", static_cast<std::int64_t>(verdict.rest->recipients.size())));
-    line.rest = std::move(verdict.rest);
+  if (go_elsewhere(line, job, outcomes)) return;
+  line.rest = judge_and_settle(job, outcomes, line.destination, &outbound);
+}
+
+/// RFC 5321 section 5.1: what this exchanger deferred goes to those behind it, once in an attempt, where that cannot deliver anything twice. True
+/// when nobody of the job is left.
+bool Delivery::go_elsewhere(Line& line, queue::Job& job, std::vector<smtp::Outcome>& outcomes) {
+  if (shutting_down_ || !line.destination.after.empty() || !line.search->has_more()) return false;
+  auto elsewhere = queue::take_deferred(job, outcomes);
+  if (!elsewhere) return false;
+  const spool::MessageHead& head = *elsewhere->message->head();
+  for (std::size_t i = 0; i < elsewhere->recipients.size(); ++i) {
+    shared_.log.write(LogLevel::info, observe::again_elsewhere(head, head.recipients[elsewhere->recipients[i]], elsewhere->so_far[i]));
   }
-  settle(job, std::move(verdict), line.destination);
+  elsewhere->next_attempt = now().wall;
+  route::Destination behind = line.destination;
+  behind.after = line.search->host();
+  add(behind, std::move(*elsewhere));
+  return job.recipients.empty();
+}
+
+void Delivery::on_tried(const Outbound& outbound, const smtp::Outcome& failure) {
+  const Line& line = line_of(outbound)->second;
+  shared_.log.write(LogLevel::info, observe::tried(line.destination.text(), line.destination.next_hop, failure));
 }
 
 void Delivery::on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) {
   const auto found = line_of(outbound);
   Line& line = found->second;
   check(!line.job, "a connection finishes its message before it closes");
-  // A connection that had been ready and broke while it waited says nothing about the next one.
-  if (failure && outbound.messages() == 0 && !line.has_waited) {
-    unreachable(found->first, *failure);
-  } else {
+  const bool was_ready = outbound.messages() != 0 || line.has_waited;
+  if (outbound.lacked_descriptors()) {
+    pause(*failure);
     end(found);
+  } else if (!failure || was_ready || shutting_down_) {
+    // A connection that had been ready and broke while it waited says nothing about the next one.
+    end(found);
+  } else if (failure->fate == smtp::Fate::failed) {
+    unreachable(found, line.failure ? smtp::Outcome(*line.failure) : *failure);  // this relay itself: those behind it are no better
+  } else {
+    line.failure = *failure;
+    const std::size_t dialled = outbound.dialled();
+    drop_outbound(line);
+    search_on(found->first, dialled);
   }
+}
+
+/// The next hop's back-off is not to pay for what this machine lacks: all is tried again shortly.
+void Delivery::pause(const smtp::Outcome& failure) {
+  paused_until_ = loop_.now() + uv::kOutOfDescriptors;
+  if (pause_told_ != Instant{} && loop_.now() - pause_told_ < kPauseTold) return;
+  pause_told_ = loop_.now();
+  shared_.log.write(LogLevel::error, LogLine("no-descriptors")
+                                         .field("error", failure.detail)
+                                         .field("hint", "mail waits meanwhile; raise the limit on open files or lower `outbound-connections`"));
 }
 
 /// The destination could not be reached: what is due pays for the attempt, the rest waits for the end of the back-off.
-void Delivery::unreachable(std::uint64_t id, const smtp::Outcome& outcome) {
-  const auto found = lines_.find(id);
-  const route::Destination destination = found->second.destination;
-  const Outbound* outbound = found->second.outbound.get();  // null: no address was found
-  const WallTime now = wall_now();
-  const bool for_good = outcome.fate == smtp::Fate::failed;
+void Delivery::unreachable(Lines::iterator line, const smtp::Outcome& outcome) {
+  const route::Destination destination = line->second.destination;
+  const queue::Now moment = now();
   const auto charge = [&](const queue::Job& job) {
-    report(job, std::vector<smtp::Outcome>(job.recipients.size(), outcome), outbound);
-    settle(job, queue::judge_all(job, outcome, shared_.config.retry, now), destination);
+    judge_and_settle(job, std::vector<smtp::Outcome>(job.recipients.size(), outcome), destination, nullptr);
   };
-  if (for_good) {
-    // Everything that is due for it now fails for the same reason (no such domain, a null MX).
-    while (const auto job = queue_.take(destination, now)) charge(*job);
-  } else if (!queue_.backed_off(destination, now)) {  // several connections to it may fail at once
-    if (const auto job = queue_.take(destination, now)) charge(*job);
-    const Duration wait = queue::interval_after(shared_.config.retry, queue_.failures(destination) + 1);
-    const auto expired = queue_.back_off(destination, now + wait, queue::reply_line(outcome), [&](const queue::Job& job) {
-      return queue::gives_up(shared_.config.retry, job.message->head()->arrived, now);
+  if (!destination.after.empty()) {
+    give_up_elsewhere(destination);
+  } else if (outcome.fate == smtp::Fate::failed) {
+    // Everything that is due for it now fails for the same reason: no such domain, a null MX, this machine itself.
+    while (const auto job = queue_.take(destination)) charge(*job);
+  } else if (queue_.back_offs(destination) == line->second.back_offs) {
+    // Several connections to it may fail at once, and one that began before the back-off says nothing new.
+    if (const auto job = queue_.take(destination)) charge(*job);
+    const Duration wait = queue::interval_after(shared_.config.retry, queue_.failures(destination) + 1, random());
+    const auto back_off = queue_.back_off(destination, wait, queue::reply_line(outcome), moment, [&](const queue::Job& job) {
+      return queue::gives_up(shared_.config.retry, job.message->head()->arrived, moment.wall);
     });
-    for (const queue::Job& job : expired) charge(job);
+    for (const queue::Job& job : back_off.expired) charge(job);
     shared_.log.write(LogLevel::warning, LogLine("back-off")
                                              .field("destination", destination.text())
-                                             .field("for", to_text(wait))
+                                             .field("for", to_text(back_off.wait))
                                              .field("reason", queue::reply_line(outcome)));
   }
-  end(found);
+  end(line);
+}
+
+/// No exchanger behind the one that deferred could be reached: its word stands, and the next attempt begins with the first of them again.
+void Delivery::give_up_elsewhere(const route::Destination& destination) {
+  while (const auto job = queue_.take(destination)) judge_and_settle(*job, job->so_far, destination, nullptr);
+}
+
+void Delivery::drop_outbound(Line& line) {
+  if (!line.outbound) return;
+  line_ids_.erase(line.outbound.get());
+  // Not destroyed here: this may be its own call.
+  loop_.post([dead = std::shared_ptr(std::move(line.outbound))] {});
 }
 
 void Delivery::end(Lines::iterator line) {
-  if (line->second.rest) queue_.add(line->second.destination, *std::exchange(line->second.rest, std::nullopt), wall_now());
-  queue_.connection_closed(line->second.destination);
-  if (line->second.outbound) line_ids_.erase(line->second.outbound.get());
-  if (line->second.idle) line->second.idle->set(std::nullopt);
-  // Not destroyed here: this may be its own call.
-  loop_.post([dead = std::shared_ptr(std::move(line->second.outbound)), timer = std::shared_ptr(std::move(line->second.idle))] {});
+  if (line->second.rest) add(line->second.destination, *std::exchange(line->second.rest, std::nullopt));
+  move(line, queue::Doing::ending);
+  queue_.connection_closed(line->second.destination, queue::Doing::ending);
+  budget_.give_back();
+  drop_outbound(line->second);
+  // Nor are these: their own calls may have led here.
+  loop_.post([timer = std::shared_ptr(std::move(line->second.idle)), search = std::shared_ptr(std::move(line->second.search))] {});
   lines_.erase(line);
   schedule();
   end_if_idle();

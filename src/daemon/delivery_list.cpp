@@ -1,6 +1,5 @@
 // See delivery.h: what `adieu queue list` shows.
 #include <algorithm>
-#include <chrono>
 
 #include "daemon/delivery.h"
 
@@ -20,7 +19,6 @@ Delivery::Listed listed(const queue::Job& job, const route::Destination& destina
 std::vector<Delivery::Listed> Delivery::list(ListPlace& place, std::optional<spool::MessageId> id) const {
   std::vector<Listed> entries;
   std::size_t recipients = 0;
-  const WallTime now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
   const auto add = [&](Listed entry) {
     if (id && entry.head->id != *id) return;
     recipients += entry.recipients.size();
@@ -28,7 +26,7 @@ std::vector<Delivery::Listed> Delivery::list(ListPlace& place, std::optional<spo
   };
   const auto room = [&] { return recipients < kRecipients && entries.size() < kSteps; };
   for (std::size_t steps = 0; !place.queue.at_end && steps < kSteps && room(); steps += kStepsAtOnce) {
-    queue_.walk(place.queue, kStepsAtOnce, now, [&](const queue::Listed& job) {
+    queue_.walk(place.queue, kStepsAtOnce, [&](const queue::Listed& job) {
       Listed entry = listed(job.job, job.destination, job.waits ? Listed::State::waiting : Listed::State::due);
       entry.next_attempt = job.next_attempt;
       entry.reason = job.reason;

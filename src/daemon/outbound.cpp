@@ -28,11 +28,12 @@ bool is_ours(const std::vector<Endpoint>& own, const Endpoint& remote, const std
 
 }  // namespace
 
-Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool,
-                   Owner& owner, Closures& closures, Log& log)
+Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries,
+                   spool::Spool& spool, Owner& owner, Closures& closures, Log& log)
     : loop_(loop),
       profile_(profile),
       candidates_(std::move(candidates)),
+      tries_(tries),
       spool_(spool),
       owner_(owner),
       closures_(closures),
@@ -67,8 +68,16 @@ void Outbound::try_candidate() {
     return;
   }
   auto socket = uv::connect_tcp(candidate.endpoint);
+  using Whose = uv::ConnectFailure::Whose;
+  if (socket || socket.error().whose == Whose::peer) ++dialled_;
   if (!socket) {
-    try_next(unreachable(candidate, socket.error().message));
+    lacked_descriptors_ = socket.error().whose == Whose::ours;
+    smtp::Outcome failure = unreachable(candidate, socket.error().error.message);
+    if (lacked_descriptors_) {
+      close(std::move(failure));
+    } else {
+      try_next(std::move(failure));
+    }
     return;
   }
   connecting_ = std::move(*socket);
@@ -107,25 +116,33 @@ void Outbound::on_connected() {
 void Outbound::try_next(smtp::Outcome failure) {
   end_connection();
   plaintext_only_ = false;
-  // A refusal for good is the next hop's word; the other addresses are for those that cannot be reached or say "later".
-  if (failure.fate != smtp::Fate::failed && at_ + 1 < candidates_.size()) {
+  failure.host = relay();
+  owner_.on_tried(*this, failure);
+  // That there is no way to IPv6 says less than what IPv4 answered.
+  if (!last_failure_ || dialled_ != told_dialled_) last_failure_ = std::move(failure);
+  told_dialled_ = dialled_;
+  if (at_ + 1 < candidates_.size() && dialled_ < tries_) {
     ++at_;
-    last_failure_ = std::move(failure);
     try_candidate();
     return;
   }
-  failure.host = relay();
-  owner_.on_closed(*this, failure);  // destroys this
+  close(last_failure_);
 }
 
 /// Those behind this one are no better (RFC 5321 section 5.1); those before it may be back later.
 void Outbound::refuse_loop() {
-  end_connection();
   smtp::Outcome loop;
-  loop.fate = smtp::Fate::failed;
-  loop.status = {5, 4, 6};
+  loop.fate = profile_.configured_host ? smtp::Fate::deferred : smtp::Fate::failed;
+  loop.status = {static_cast<std::uint16_t>(profile_.configured_host ? 4 : 5), 4, 6};
   loop.detail = candidates_[at_].text() + " is this relay itself: mail loops back";
-  owner_.on_closed(*this, last_failure_ ? last_failure_ : loop);  // destroys this
+  if (profile_.configured_host) loop.detail += " (`host` of next-hop " + profile_.next_hop + ")";
+  close(last_failure_ ? last_failure_ : loop);
+}
+
+void Outbound::close(std::optional<smtp::Outcome> failure) {
+  end_connection();
+  if (failure && failure->host.empty()) failure->host = relay();
+  owner_.on_closed(*this, failure);  // destroys this, later
 }
 
 void Outbound::end_connection() {
@@ -196,8 +213,7 @@ void Outbound::work() {
       working_ = false;
       const smtp::ClientClosed end = std::move(*closed);
       if (cut_) {
-        end_connection();
-        owner_.on_closed(*this, std::nullopt);  // destroys this, later
+        close(std::nullopt);
       } else if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_) {
         end_connection();
         plaintext_only_ = true;
@@ -205,8 +221,7 @@ void Outbound::work() {
       } else if (!was_ready_ && end.failure) {
         try_next(*end.failure);
       } else {
-        end_connection();
-        owner_.on_closed(*this, end.failure);  // destroys this
+        close(end.failure);
       }
       return;
     }

@@ -27,6 +27,7 @@ struct Candidate {
 struct OutboundProfile {
   std::string next_hop;                            // its name in the policy file
   smtp::ClientConnectionProfile connection;        // `channels` is made for each host, see below
+  bool configured_host = false;                    // by the policy file, not by a recipient's domain
   bool plaintext_after_tls_failure = false;        // opportunistic
   Duration connect_timeout{};
   config::Alarm alarm{};
@@ -50,13 +51,15 @@ class Outbound {
     /// Ready for a message: call `send`, or `quit`, or leave it waiting.
     virtual void on_ready(Outbound& outbound) = 0;
     virtual void on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) = 0;
+    /// An address did not get as far as being ready for mail; the next one is tried, or `on_closed` follows.
+    virtual void on_tried(const Outbound& outbound, const smtp::Outcome& failure) = 0;
     /// Over; the owner destroys it. `failure`: why, unless it was asked to quit.
     virtual void on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) = 0;
   };
 
-  /// `candidates` is not empty.
-  Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, spool::Spool& spool, Owner& owner,
-           Closures& closures, Log& log);
+  /// `candidates` is not empty; at most `tries` of them are dialled. One to which this machine has no route is no try.
+  Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries, spool::Spool& spool,
+           Owner& owner, Closures& closures, Log& log);
   ~Outbound();
   Outbound(const Outbound&) = delete;
   Outbound& operator=(const Outbound&) = delete;
@@ -71,10 +74,15 @@ class Outbound {
   std::string relay() const { return candidates_[at_].text(); }
   const tls::ChannelInfo* tls() const { return connection_ ? connection_->tls() : nullptr; }
   std::uint64_t messages() const { return messages_; }
+  /// How many addresses were dialled.
+  std::size_t dialled() const { return dialled_; }
+  /// It was this machine that had no descriptor, port or memory for a connection: nobody else is to blame.
+  bool lacked_descriptors() const { return lacked_descriptors_; }
 
  private:
   void try_candidate();
   void try_next(smtp::Outcome failure);
+  void close(std::optional<smtp::Outcome> failure);
   void on_connected();
   void refuse_loop();
   void work();
@@ -86,6 +94,7 @@ class Outbound {
   uv::Loop& loop_;
   const OutboundProfile& profile_;
   const std::vector<Candidate> candidates_;
+  const std::size_t tries_;
   spool::Spool& spool_;
   Owner& owner_;
   Closures& closures_;
@@ -93,6 +102,9 @@ class Outbound {
   Log& log_;
 
   std::size_t at_ = 0;
+  std::size_t dialled_ = 0;
+  std::size_t told_dialled_ = 0;        // of these, those whose failure was told
+  bool lacked_descriptors_ = false;
   std::optional<smtp::Outcome> last_failure_;
   bool plaintext_only_ = false;         // this candidate, after its TLS failed
   bool was_ready_ = false;

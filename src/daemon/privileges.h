@@ -2,6 +2,7 @@
 // when it is ready.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ Result<> check_user(const std::string& user);
 Result<> become(const std::string& user);
 /// Raises the limit on open files to the hard limit.
 void raise_descriptor_limit();
+/// How many files may be open.
+std::size_t descriptor_limit();
 /// Keeps freed memory for the next message up to a bound, where the C library would give it back and take it again for each part of one.
 void keep_freed_memory();
 /// sd_notify(3), without libsystemd: "READY=1", "STOPPING=1". Nothing is done outside systemd.

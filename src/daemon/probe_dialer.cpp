@@ -22,10 +22,10 @@ Endpoint endpoint_of(const addrinfo& found, std::uint16_t port) {
 
 Result<uv::Descriptor> connect_within(const Endpoint& endpoint, Duration timeout) {
   auto socket = uv::connect_tcp(endpoint);
-  if (!socket) return socket;
+  if (!socket) return tl::unexpected<Error>(std::move(socket.error().error));
   if (!wait_for(*socket, true, this_moment() + timeout)) return failure(ErrorKind::timeout, "connect to " + endpoint.text() + ": timed out");
   if (auto error = uv::connect_error(*socket)) return tl::unexpected<Error>(std::move(*error).within(endpoint.text()));
-  return socket;
+  return std::move(*socket);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kTryAgain = 75;  // EX_TEMPFAIL of sysexits(3)
 constexpr std::size_t kClaimAtOnce = 1000;
+constexpr std::size_t kReservedDescriptors = 384;  // RocksDB holds up to 256 tables open; files of large messages, logs, sockets of our own
+constexpr std::size_t kReservedForLoop = 32;      // its epoll sets, and what a name service's question opens
 constexpr Duration kSaveClosures = std::chrono::minutes(1);
 
 smtp::ServerTls to_session(config::ListenerTls tls) {
@@ -61,6 +63,7 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   std::unique_ptr<Relay> relay(new Relay(std::move(config), log));
   const config::Config& policy = relay->config_;
   raise_descriptor_limit();
+  relay->share_descriptors();
   keep_freed_memory();
   const auto and_then = [](Result<> done, auto next) { return done ? next() : done; };
   Result<> done = relay->bind();
@@ -74,7 +77,8 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   relay->closures_.keep_in(policy.spool.directory);
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
   relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept});
-  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_, accept, relay->notifications_});
+  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
+                                              *relay->connections_, accept, relay->notifications_});
   if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {
     auto server = microhttpd::TextServer::start(relay->metrics_socket_.release(), "/metrics", [self = relay.get()] {
@@ -91,6 +95,22 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   for (const int number : {SIGTERM, SIGINT}) relay->signals_.emplace_back(relay->loop_, number, [self = relay.get()] { self->shut_down(); });
   relay->signals_.emplace_back(relay->loop_, SIGHUP, [self = relay.get()] { self->hang_up(); });
   return relay;
+}
+
+/// What next hops may have of them. Where not all fits that the policy allows, connections are fewer, and this is told: the spool, the listeners, the
+/// name service and the control socket must never find that none is left.
+void Relay::share_descriptors() {
+  const std::size_t wanted = config_.limits.outbound_connections;
+  const std::size_t reserve = kReservedDescriptors + loops_ * (kReservedForLoop + config_.listeners.size());
+  const std::size_t outbound = deliver::outbound_connections(wanted, config_.limits.connections, descriptor_limit(), reserve);
+  connections_ = std::make_unique<deliver::ConnectionBudget>(outbound);
+  if (outbound == wanted) return;
+  log_.write(LogLevel::warning, LogLine("descriptors")
+                                    .field("limit", static_cast<std::int64_t>(descriptor_limit()))
+                                    .field("outbound-connections", static_cast<std::int64_t>(outbound))
+                                    .field("hint", "the limit on open files does not hold `outbound-connections` " + std::to_string(wanted) +
+                                                       ", `connections` " + std::to_string(config_.limits.connections) + " and " +
+                                                       std::to_string(reserve) + " for all else: raise it (LimitNOFILE) or lower those"));
 }
 
 Result<> Relay::bind() {
@@ -145,6 +165,7 @@ Result<> Relay::prepare_next_hops() {
     outbound.next_hop = policy.name;
     outbound.connect_timeout = policy.connect_timeout;
     outbound.alarm = policy.closure.alarm;
+    outbound.configured_host = std::holds_alternative<config::HostTarget>(policy.target);
     for (const config::Listener& listener : config_.listeners) outbound.own.push_back(listener.endpoint);
     outbound.plaintext_after_tls_failure = policy.tls == config::NextHopTls::opportunistic;
     smtp::ClientConnectionProfile& connection = outbound.connection;

@@ -31,6 +31,7 @@ class Relay {
   Relay(config::Config config, Log& log);
 
   static Result<std::unique_ptr<Relay>> open_all(config::Config config, Log& log);
+  void share_descriptors();
   Result<> bind();
   Result<> prepare_next_hops();
   void accept(spool::Transaction::Kept kept);
@@ -63,6 +64,7 @@ class Relay {
   uv::Descriptor control_socket_;
   uv::Descriptor metrics_socket_;
   std::unique_ptr<microhttpd::TextServer> metrics_server_;
+  std::unique_ptr<deliver::ConnectionBudget> connections_;  // outlives the shards
   std::unique_ptr<Reception::Shared> reception_;
   std::unique_ptr<Delivery::Shared> delivery_;
   std::size_t loops_ = 1;

@@ -30,7 +30,7 @@ def everything(directory, children, more=""):
     four = Sink(directory, f"127.0.0.2:{port}", "four")
     six = Sink(directory, f"[::1]:{port}", "six")
     children.extend((four.child, six.child))
-    relay = Relay(directory, f"mx; port {port}; tls off", f"resolver 127.0.0.1:{nsd.port}\nlisten 127.0.0.3:{port} {{ tls optional }}\n{more}")
+    relay = Relay(directory, f"mx; port {port}; tls off; local-addresses yes", f"resolver 127.0.0.1:{nsd.port}\nlisten 127.0.0.3:{port} {{ tls optional }}\n{more}")
     children.append(relay)
     return relay, four, six
 

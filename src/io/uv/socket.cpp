@@ -75,6 +75,27 @@ void turn_on(int socket, int level, int option) {
 
 tl::unexpected<Error> failed(const std::string& what) { return tl::unexpected<Error>(error_of_errno(what, errno)); }
 
+/// Whether the system knows a way there; a datagram socket asks without sending anything, and takes none of the ports that may have run out.
+bool has_route(SocketAddress address) {
+  const Descriptor socket(::socket(address.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return socket && ::connect(socket.get(), address.get(), address.length) == 0;
+}
+
+ConnectFailure::Whose whose(int error, const SocketAddress& address) {
+  using enum ConnectFailure::Whose;
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return ours;
+    case ENETUNREACH:
+    case EAFNOSUPPORT: return no_route;
+    // Either no local port is left, or no local address is of that family.
+    case EADDRNOTAVAIL: return has_route(address) ? ours : no_route;
+    default: return peer;
+  }
+}
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -199,17 +220,20 @@ Result<std::optional<Accepted>> accept(const Descriptor& listener) {
   return std::optional<Accepted>(Accepted{std::move(socket), from_system(address)});
 }
 
-Result<Descriptor> connect_tcp(const Endpoint& endpoint) {
+tl::expected<Descriptor, ConnectFailure> connect_tcp(const Endpoint& endpoint) {
   SocketAddress address = to_system(endpoint);
-  const std::string what = "connect to " + endpoint.text();
+  const auto failed_to_connect = [&] {
+    const int error = errno;
+    return tl::unexpected(ConnectFailure{whose(error, address), error_of_errno("connect to " + endpoint.text(), error)});
+  };
   Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket) return failed(what);
+  if (!socket) return failed_to_connect();
   if (is_of_reserve(socket, 1)) {
     errno = EMFILE;
-    return failed(what);
+    return failed_to_connect();
   }
   turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
-  if (::connect(socket.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) return failed(what);
+  if (::connect(socket.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) return failed_to_connect();
   return socket;
 }
 

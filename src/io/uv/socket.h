@@ -54,8 +54,19 @@ Result<std::optional<Accepted>> accept(const Descriptor& listener);
 /// How long to wait before the next `accept` after an error.
 constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 
+/// Why no connection came about.
+struct ConnectFailure {
+  enum class Whose : std::uint8_t {
+    peer,      // the other end, or the way to it
+    no_route,  // this machine has no way to that family or network: known at once, and costs nothing
+    ours,      // this machine is out of descriptors, ports or memory: says nothing about the other end, and passes
+  };
+  Whose whose = Whose::peer;
+  Error error;
+};
+
 /// Begins to connect; writable when it is decided, then ask `connect_error`.
-Result<Descriptor> connect_tcp(const Endpoint& endpoint);
+tl::expected<Descriptor, ConnectFailure> connect_tcp(const Endpoint& endpoint);
 std::optional<Error> connect_error(const Descriptor& socket);
 
 /// Descriptors are held back from connections for what all of them need: the files of the spool and of the log, the control socket, questions to name

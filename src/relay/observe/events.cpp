@@ -7,6 +7,8 @@
 namespace adieu::observe {
 namespace {
 
+std::string_view relay_of(const smtp::Outcome& outcome) { return outcome.host.empty() ? std::string_view("none") : outcome.host; }
+
 std::string seconds(Duration duration) {
   const auto tenths = duration.count() / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
@@ -71,10 +73,10 @@ LogLine revoked(const mail::MessageSummary& message, std::string_view connection
   return add_envelope(line, message).field("reason", "the client was gone before its 250 could be handed over");
 }
 
-LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipient, std::string_view relay, std::string_view tls,
-                  const smtp::Outcome& outcome, WallTime now) {
+LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipient, std::string_view tls, const smtp::Outcome& outcome,
+                  WallTime now) {
   LogLine line(event_name(outcome.fate));
-  line.field("queue-id", head.id.text()).field("to", path(recipient.forward_path), kPathLimit).field("relay", relay).optional("tls", tls);
+  line.field("queue-id", head.id.text()).field("to", path(recipient.forward_path), kPathLimit).field("relay", relay_of(outcome)).optional("tls", tls);
   line.field("next-hop", recipient.next_hop).field("delay", seconds(now - head.arrived)).field("dsn", outcome.status.text());
   if (outcome.may_have_arrived) line.field("note", "the next hop may have it: no complete reply came after the end of data");
   return line.field("status", queue::reply_line(outcome));
@@ -86,6 +88,18 @@ LogLine notification_queued(const spool::MessageHead& notification, spool::Messa
   for (const spool::Recipient& recipient : notification.recipients) line.field("to", path(recipient.forward_path));
   line.field("nrcpt", static_cast<std::int64_t>(notification.recipients.size()));
   return line.field("size", static_cast<std::int64_t>(notification.size));
+}
+
+LogLine again_elsewhere(const spool::MessageHead& head, const spool::Recipient& recipient, const smtp::Outcome& outcome) {
+  LogLine line("again-elsewhere");
+  line.field("queue-id", head.id.text()).field("to", path(recipient.forward_path), kPathLimit).field("relay", relay_of(outcome));
+  return line.field("next-hop", recipient.next_hop).field("dsn", outcome.status.text()).field("status", queue::reply_line(outcome));
+}
+
+LogLine tried(std::string_view destination, std::string_view next_hop, const smtp::Outcome& failure) {
+  LogLine line("tried");
+  line.field("relay", relay_of(failure)).field("next-hop", next_hop).field("destination", destination);
+  return line.field("dsn", failure.status.text()).field("status", queue::reply_line(failure));
 }
 
 LogLine removed(spool::MessageId id) {

@@ -6,7 +6,7 @@
 namespace adieu::queue {
 
 /// First what waits, by its time, then what is due, by destination: a job goes from the one to the other while a list is made, and is met.
-void Queue::walk(Place& place, std::size_t steps, WallTime now, const std::function<void(const Listed&)>& visit) const {
+void Queue::walk(Place& place, std::size_t steps, const std::function<void(const Listed&)>& visit) const {
   if (!place.waiting_done) {
     auto next = waiting_.lower_bound(place.when);
     while (next != waiting_.end() && next->first == place.when && next->second.second.number <= place.number) ++next;
@@ -30,8 +30,8 @@ void Queue::walk(Place& place, std::size_t steps, WallTime now, const std::funct
     for (auto next = site->second.due.upper_bound(place.number); next != site->second.due.end(); ++next, --steps) {
       if (steps == 0) return;
       const Job& job = next->second;
-      const bool waits = site->second.blocked_until > now;
-      visit({job, site->first, std::max(job.next_attempt, site->second.blocked_until), waits ? site->second.reason : job.last_reply, waits});
+      const bool blocked = site->second.blocked.has_value();
+      visit({job, site->first, blocked ? std::max(job.next_attempt, site->second.until) : job.next_attempt, blocked ? site->second.reason : job.last_reply, blocked});
       place.number = job.number;
     }
   }

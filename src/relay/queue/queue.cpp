@@ -2,104 +2,149 @@
 #include "adieu/relay/queue/queue.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "adieu/base/result.h"
 
 namespace adieu::queue {
 
-void Queue::add(const route::Destination& destination, Job job, WallTime now) {
+std::size_t Queue::Site::open() const { return std::accumulate(connections.begin(), connections.end(), std::size_t{0}); }
+
+Queue::Sites::iterator Queue::site_of(const route::Destination& destination) {
+  const auto [site, is_new] = sites_.try_emplace(destination);
+  if (is_new) site->second.limit = limit_(destination);
+  return site;
+}
+
+Queue::Ready Queue::readiness(const Site& site) const {
+  if (site.due.empty() || site.blocked) return Ready::nothing;
+  if (site.doing(Doing::idling) != 0) return Ready::for_idle;
+  // A connection that carries a message takes the next one who knows when: a job that is due does not wait for it.
+  const std::size_t limit = site.failures == 0 ? site.limit : 1;
+  return site.doing(Doing::opening) < site.due.size() && site.open() < limit ? Ready::for_connection : Ready::nothing;
+}
+
+void Queue::update(Sites::iterator site) {
+  Site& updated = site->second;
+  const Ready ready = readiness(updated);
+  if (ready != updated.ready) {
+    if (updated.ready != Ready::nothing) line(updated.ready).erase(updated.place);
+    if (ready != Ready::nothing) updated.place = line(ready).insert(line(ready).end(), site->first);
+    updated.ready = ready;
+  }
+  if (updated.due.empty() && updated.open() == 0 && updated.failures == 0 && !updated.blocked) sites_.erase(site);
+}
+
+void Queue::add(const route::Destination& destination, Job job, Now now) {
   ++size_;
   job.number = ++last_number_;
-  if (job.next_attempt > now) {
+  const Duration wait = std::min(job.next_attempt - now.wall, longest_wait_);
+  if (wait > Duration(0)) {
     job.message->make_room();
-    const WallTime when = job.next_attempt;
-    waiting_.emplace(when, std::pair(destination, std::move(job)));
+    waiting_.emplace(now.instant + wait, std::pair(destination, std::move(job)));
     return;
   }
-  const auto site = sites_.try_emplace(destination).first;
-  const bool blocked = site->second.blocked_until > now;
-  if (blocked) job.message->make_room();
+  const auto site = site_of(destination);
+  if (site->second.blocked) job.message->make_room();
   site->second.due.emplace_hint(site->second.due.end(), job.number, std::move(job));
-  if (!blocked) line_up(site);
+  update(site);
 }
 
-void Queue::line_up(Sites::iterator site) {
-  if (site->second.in_turn || site->second.due.empty()) return;
-  site->second.in_turn = true;
-  turn_.push_back(site->first);
-}
-
-void Queue::drop_if_unused(Sites::iterator site) {
-  const Site& unused = site->second;
-  if (unused.due.empty() && unused.connections == 0 && unused.failures == 0 && !unused.in_turn) sites_.erase(site);
-}
-
-std::optional<Job> Queue::take(const route::Destination& destination, WallTime now) {
+std::optional<Job> Queue::take(const route::Destination& destination) {
   const auto site = sites_.find(destination);
-  if (site == sites_.end() || site->second.due.empty() || site->second.blocked_until > now) return std::nullopt;
+  if (site == sites_.end() || site->second.due.empty() || site->second.blocked) return std::nullopt;
   Job job = std::move(site->second.due.begin()->second);
   site->second.due.erase(site->second.due.begin());
   --size_;
+  update(site);
   return job;
 }
 
-std::optional<route::Destination> Queue::wants_connection(
-    WallTime now, const std::function<std::size_t(const route::Destination&)>& limit) {
-  for (std::size_t left = turn_.size(); left != 0; --left) {
-    const auto site = sites_.find(turn_.front());
-    Site& candidate = site->second;
-    if (candidate.due.empty() || candidate.blocked_until > now) {
-      turn_.pop_front();
-      candidate.in_turn = false;
-      drop_if_unused(site);
-      continue;
-    }
-    turn_.splice(turn_.end(), turn_, turn_.begin());
-    if (candidate.connections < std::min(limit(site->first), candidate.due.size())) return site->first;
-  }
-  return std::nullopt;
+std::optional<route::Destination> Queue::next_for_idle() const {
+  if (for_idle_.empty()) return std::nullopt;
+  return for_idle_.front();
 }
 
-void Queue::connection_opened(const route::Destination& destination) { ++sites_[destination].connections; }
+std::optional<route::Destination> Queue::wants_connection() {
+  if (for_connection_.empty()) return std::nullopt;
+  for_connection_.splice(for_connection_.end(), for_connection_, for_connection_.begin());
+  return for_connection_.back();
+}
 
-void Queue::connection_closed(const route::Destination& destination) {
+void Queue::connection_opened(const route::Destination& destination) {
+  const auto site = site_of(destination);
+  ++site->second.connections[static_cast<std::size_t>(Doing::opening)];
+  update(site);
+}
+
+void Queue::connection_moved(const route::Destination& destination, Doing from, Doing to) {
   const auto site = sites_.find(destination);
-  check(site != sites_.end() && site->second.connections != 0, "a connection that closes was opened");
-  --site->second.connections;
-  drop_if_unused(site);
+  check(site != sites_.end() && site->second.doing(from) != 0, "a connection was doing what it stops doing");
+  --site->second.connections[static_cast<std::size_t>(from)];
+  ++site->second.connections[static_cast<std::size_t>(to)];
+  update(site);
 }
 
-std::vector<Job> Queue::back_off(const route::Destination& destination, WallTime until, std::string reason,
-                                 const std::function<bool(const Job&)>& expired) {
-  Site& site = sites_[destination];
-  ++site.failures;
-  site.blocked_until = until;
+void Queue::connection_closed(const route::Destination& destination, Doing last) {
+  const auto site = sites_.find(destination);
+  check(site != sites_.end() && site->second.doing(last) != 0, "a connection that closes was opened");
+  --site->second.connections[static_cast<std::size_t>(last)];
+  update(site);
+}
+
+Queue::BackOff Queue::back_off(const route::Destination& destination, Duration wait, std::string reason, Now now,
+                               const std::function<bool(const Job&)>& expired) {
+  BackOff result{wait, {}};
+  const auto found = site_of(destination);
+  Site& site = found->second;
+  unblock(site);
+  if (site.promised && *site.promised > now.instant) {
+    result.wait = *site.promised - now.instant;
+  } else {
+    ++site.failures;
+  }
+  site.promised.reset();
+  site.blocked = blocked_.emplace(now.instant + result.wait, destination);
+  ++site.back_offs;
+  site.until = now.wall + result.wait;
   site.reason = std::move(reason);
-  blocked_.emplace(until, destination);
-  std::vector<Job> given_up;
-  // In the order of arrival but for those that were deferred before: these are met when the ones before them are gone.
+  // The oldest come first, but for those that were deferred by themselves before: such a one is met when those in front of it are gone.
   while (!site.due.empty() && expired(site.due.begin()->second)) {
-    given_up.push_back(std::move(site.due.begin()->second));
+    result.expired.push_back(std::move(site.due.begin()->second));
     site.due.erase(site.due.begin());
     --size_;
   }
   for (const auto& [number, job] : site.due) {
     if (!job.message->make_room()) break;
   }
-  return given_up;
+  update(found);
+  return result;
 }
 
-bool Queue::backed_off(const route::Destination& destination, WallTime now) const {
+void Queue::unblock(Site& site) {
+  if (!site.blocked) return;
+  blocked_.erase(*site.blocked);
+  site.blocked.reset();
+}
+
+bool Queue::backed_off(const route::Destination& destination) const {
   const auto site = sites_.find(destination);
-  return site != sites_.end() && site->second.blocked_until > now;
+  return site != sites_.end() && site->second.blocked.has_value();
+}
+
+std::uint64_t Queue::back_offs(const route::Destination& destination) const {
+  const auto site = sites_.find(destination);
+  return site == sites_.end() ? 0 : site->second.back_offs;
 }
 
 void Queue::reached(const route::Destination& destination) {
   const auto site = sites_.find(destination);
   if (site == sites_.end()) return;
   site->second.failures = 0;
+  site->second.promised.reset();
   site->second.reason.clear();
+  update(site);
 }
 
 std::uint32_t Queue::failures(const route::Destination& destination) const {
@@ -107,50 +152,55 @@ std::uint32_t Queue::failures(const route::Destination& destination) const {
   return site == sites_.end() ? 0 : site->second.failures;
 }
 
-void Queue::wake(WallTime now) {
-  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+void Queue::wake(Now now) {
+  while (!waiting_.empty() && waiting_.begin()->first <= now.instant) {
     auto node = waiting_.extract(waiting_.begin());
     --size_;
+    node.mapped().second.next_attempt = std::min(node.mapped().second.next_attempt, now.wall);
     add(node.mapped().first, std::move(node.mapped().second), now);
   }
-  while (!blocked_.empty() && blocked_.begin()->first <= now) {
+  while (!blocked_.empty() && blocked_.begin()->first <= now.instant) {
     const auto site = sites_.find(blocked_.begin()->second);
-    blocked_.erase(blocked_.begin());
-    if (site == sites_.end() || site->second.blocked_until > now) continue;
-    line_up(site);
-    if (site->second.due.empty()) {
-      site->second.failures = 0;
-      drop_if_unused(site);
-    }
+    unblock(site->second);
+    if (site->second.due.empty()) site->second.failures = 0;
+    update(site);
   }
 }
 
-std::optional<WallTime> Queue::next_wake() const {
-  std::optional<WallTime> when;
+std::optional<Instant> Queue::next_wake() const {
+  std::optional<Instant> when;
   if (!waiting_.empty()) when = waiting_.begin()->first;
   if (!blocked_.empty() && (!when || blocked_.begin()->first < *when)) when = blocked_.begin()->first;
   return when;
 }
 
-std::size_t Queue::retry(std::optional<spool::MessageId> id, WallTime now) {
+std::size_t Queue::retry(std::optional<spool::MessageId> id, Now now) {
   const auto chosen = [&](const Job& job) { return !id || job.message->head()->id == *id; };
+  const auto end_back_off = [&](Sites::iterator site) {
+    if (!site->second.blocked) return;
+    if (!site->second.promised) site->second.promised = (*site->second.blocked)->first;
+    unblock(site->second);
+    update(site);
+  };
   std::size_t count = 0;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     const auto here = next++;
     if (!chosen(here->second.second)) continue;
     auto node = waiting_.extract(here);
     --size_;
-    node.mapped().second.next_attempt = now;
-    sites_[node.mapped().first].blocked_until = {};
-    add(node.mapped().first, std::move(node.mapped().second), now);
+    Job& job = node.mapped().second;
+    job.promised = job.next_attempt;
+    job.next_attempt = now.wall;
+    add(node.mapped().first, std::move(job), now);
+    if (const auto site = sites_.find(node.mapped().first); site != sites_.end()) end_back_off(site);
     ++count;
   }
-  for (auto site = sites_.begin(); site != sites_.end(); ++site) {
-    if (site->second.blocked_until <= now) continue;
+  for (auto next = sites_.begin(); next != sites_.end();) {
+    const auto site = next++;
+    if (!site->second.blocked) continue;
     const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), [&](const auto& due) { return chosen(due.second); });
     if (jobs == 0) continue;
-    site->second.blocked_until = {};
-    line_up(site);
+    end_back_off(site);
     count += static_cast<std::size_t>(jobs);
   }
   return count;

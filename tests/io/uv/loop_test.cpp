@@ -173,7 +173,8 @@ TEST(Socket, a_port_nobody_listens_on_is_refused) {
   Loop loop;
   auto client = connect_tcp(gone);
   if (!client) {
-    EXPECT_EQ(client.error().kind, ErrorKind::refused);
+    EXPECT_EQ(client.error().error.kind, ErrorKind::refused);
+    EXPECT_EQ(client.error().whose, ConnectFailure::Whose::peer);
     return;
   }
   std::optional<Error> error;
@@ -185,6 +186,24 @@ TEST(Socket, a_port_nobody_listens_on_is_refused) {
   loop.run();
   ASSERT_TRUE(error);
   EXPECT_EQ(error->kind, ErrorKind::refused);
+}
+
+TEST(Socket, without_descriptors_the_trouble_is_ours) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto client = connect_tcp({*IpAddress::parse("127.0.0.1"), 9});
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().whose, ConnectFailure::Whose::ours);
+}
+
+TEST(Socket, an_address_without_a_route_is_told_at_once) {
+  const auto client = connect_tcp({*IpAddress::parse("255.255.255.255"), 9});
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().whose, ConnectFailure::Whose::no_route) << client.error().error.message;
 }
 
 TEST(Socket, a_unix_socket_left_over_is_replaced_and_one_in_use_is_not) {

@@ -43,9 +43,15 @@ LogLine rejected(const smtp::Refusal& refusal, const ClientFacts& client);
 /// event=revoked: it had been queued, but its 250 could not be handed over, so that it has been withdrawn (R10).
 LogLine revoked(const mail::MessageSummary& message, std::string_view connection);
 
-/// event=delivered, deferred or failed: one recipient of one attempt. `relay`: the host it was tried with, or "none".
-LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipient, std::string_view relay, std::string_view tls,
-                  const smtp::Outcome& outcome, WallTime now);
+/// event=delivered, deferred or failed: one recipient of one attempt. Its `relay` is the host that the outcome came from, or "none".
+LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipient, std::string_view tls, const smtp::Outcome& outcome,
+                  WallTime now);
+
+/// event=again-elsewhere: one recipient was deferred by `outcome.host`, and is tried at the next exchanger in the same attempt.
+LogLine again_elsewhere(const spool::MessageHead& head, const spool::Recipient& recipient, const smtp::Outcome& outcome);
+
+/// event=tried: an address was of no use, and what is behind it comes next.
+LogLine tried(std::string_view destination, std::string_view next_hop, const smtp::Outcome& failure);
 
 /// event=queued: a notification about the failures of the message `parent`.
 LogLine notification_queued(const spool::MessageHead& notification, spool::MessageId parent);

@@ -1,7 +1,12 @@
 // One shard's queue: what is to be tried next, for each destination, and what waits for its time. RFC 5321 section 4.5.4.1. Pure: it
-// holds jobs, counts connections and knows times; whoever delivers asks it what to do.
+// holds jobs, counts connections and knows times; whoever delivers asks it what to do. Nothing that is asked in each turn of the loop walks through
+// destinations or jobs: a destination that has something to do stands in a list of those.
+//
+// Waits are measured by the monotonic clock, so that they last as long as they were meant to when the wall clock is set. Wall time is what the spool
+// stores and what people see.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -12,7 +17,9 @@
 #include <vector>
 
 #include "adieu/base/clock.h"
+#include "adieu/protocol/smtp/outcome.h"
 #include "adieu/relay/queue/in_flight.h"
+#include "adieu/relay/queue/retry.h"
 #include "adieu/relay/route/destination.h"
 
 namespace adieu::queue {
@@ -21,10 +28,14 @@ namespace adieu::queue {
 struct Job {
   std::shared_ptr<InFlight> message;
   std::vector<std::uint32_t> recipients;  // indices into the head's recipients
-  std::uint32_t attempts = 0;             // made before
+  std::uint32_t attempts = 0;             // made before, in their turn
   WallTime next_attempt{};                // not before then
   std::string last_reply;                 // of the last attempt, for people
   std::uint64_t number = 0;               // given by the queue: later ones are greater
+  /// When it would have been its turn, for one that was asked for earlier: should that attempt fail too, this time stands.
+  std::optional<WallTime> promised{};
+  /// What an exchanger said to these recipients in this attempt, where others are tried behind it: one for each recipient.
+  std::vector<smtp::Outcome> so_far{};
 };
 
 /// A job as `adieu queue` shows it.
@@ -36,67 +47,110 @@ struct Listed {
   bool waits = false;              // until next_attempt
 };
 
+/// What a connection to a destination is doing. All of them count for the destination's limit; the first two can take a job.
+enum class Doing : std::uint8_t { opening, idling, sending, ending };
+
 class Queue {
+ private:
+  using Waiting = std::multimap<Instant, std::pair<route::Destination, Job>>;
+
  public:
+  /// How many connections may be open to a destination at once.
+  using Limit = std::function<std::size_t(const route::Destination&)>;
+  /// `longest_wait`: no job waits for longer, whatever the time that was stored with it; it may be a wrong clock's.
+  Queue(Limit limit, Duration longest_wait) : limit_(std::move(limit)), longest_wait_(longest_wait) {}
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
   /// To the end of its destination's line when its time has come, else among those that wait.
-  void add(const route::Destination& destination, Job job, WallTime now);
+  void add(const route::Destination& destination, Job job, Now now);
 
   /// The oldest job that is due for `destination`, or none. A destination that is backed off gives none.
-  std::optional<Job> take(const route::Destination& destination, WallTime now);
-  /// A destination where a job is due, that is not backed off and for which fewer than `limit(destination)` connections are open or
-  /// opening, and no more of them than jobs; each call another one in turn. None: nothing to begin now.
-  std::optional<route::Destination> wants_connection(WallTime now, const std::function<std::size_t(const route::Destination&)>& limit);
-  void connection_opened(const route::Destination& destination);
-  void connection_closed(const route::Destination& destination);
+  std::optional<Job> take(const route::Destination& destination);
+  /// A destination with a job that is due and a connection that idles: have it take the job. None: there is none.
+  std::optional<route::Destination> next_for_idle() const;
+  /// A destination with more jobs due than connections that can take them, and fewer connections than its limit; one alone while the destination has
+  /// not been reached since it was backed off. Each call another one in turn. None: no connection is wanted now.
+  std::optional<route::Destination> wants_connection();
+  bool has_wanted_connection() const { return !for_connection_.empty(); }
 
-  /// No connection could be had: nothing is tried before `until`, whatever is due. Returns the jobs of the destination that `expired`
-  /// says have waited for long enough, oldest first: they are taken.
-  std::vector<Job> back_off(const route::Destination& destination, WallTime until, std::string reason,
-                            const std::function<bool(const Job&)>& expired);
-  bool backed_off(const route::Destination& destination, WallTime now) const;
+  void connection_opened(const route::Destination& destination);
+  void connection_moved(const route::Destination& destination, Doing from, Doing to);
+  void connection_closed(const route::Destination& destination, Doing last);
+
+  /// No connection could be had: nothing is tried for `wait`, whatever is due. Where that had been asked for out of turn the time stands at which it
+  /// would have been the destination's turn. `expired` says which jobs of the destination have waited for long enough: they are taken.
+  struct BackOff {
+    Duration wait{};
+    std::vector<Job> expired;  // oldest first
+  };
+  BackOff back_off(const route::Destination& destination, Duration wait, std::string reason, Now now,
+                   const std::function<bool(const Job&)>& expired);
+  bool backed_off(const route::Destination& destination) const;
+  /// How often it was backed off while it had connections or jobs: a connection that began before the last time has nothing new to say.
+  std::uint64_t back_offs(const route::Destination& destination) const;
   /// A connection was had: the back-off's count begins anew.
   void reached(const route::Destination& destination);
-  /// How many times in a row it could not be reached.
+  /// How many times in a row it could not be reached, in its turn.
   std::uint32_t failures(const route::Destination& destination) const;
 
   /// Moves what waits and whose time has come to its line. Call before asking for work.
-  void wake(WallTime now);
-  /// When `wake` has something to do, or a back-off ends.
-  std::optional<WallTime> next_wake() const;
+  void wake(Now now);
+  /// When `wake` has something to do.
+  std::optional<Instant> next_wake() const;
 
   /// Lets what waits be tried now: the jobs of one message, or all, and ends the back-off of their destinations. How many jobs that were.
-  std::size_t retry(std::optional<spool::MessageId> id, WallTime now);
+  std::size_t retry(std::optional<spool::MessageId> id, Now now);
   /// How far a walk through all jobs has come; new: nowhere.
   struct Place {
     bool waiting_done = false;
     bool at_end = false;
-    WallTime when{};
+    Waiting::key_type when{};
     route::Destination destination;
     std::uint64_t number = 0;
   };
   /// Goes on from `place`, which it moves, for at most `steps` jobs. Between two calls the queue may change: what does not change its place is visited
   /// once; what does may be met twice, or missed when it went back to those that wait.
-  void walk(Place& place, std::size_t steps, WallTime now, const std::function<void(const Listed&)>& visit) const;
+  void walk(Place& place, std::size_t steps, const std::function<void(const Listed&)>& visit) const;
   std::size_t size() const { return size_; }
 
  private:
+  enum class Ready : std::uint8_t { nothing, for_idle, for_connection };
+  using Line = std::list<route::Destination>;
+  using Blocked = std::multimap<Instant, route::Destination>;
+
   struct Site {
-    std::map<std::uint64_t, Job> due;  // by number, the oldest first
-    std::size_t connections = 0;
+    std::map<std::uint64_t, Job> due;          // by number, the oldest first
+    std::array<std::size_t, 4> connections{};  // by what they do
+    std::size_t limit = 1;
     std::uint32_t failures = 0;
-    WallTime blocked_until{};
+    std::optional<Blocked::iterator> blocked;  // backed off
+    std::uint64_t back_offs = 0;
+    std::optional<Instant> promised;           // see Job
+    WallTime until{};                          // of the back-off, for people
     std::string reason;
-    bool in_turn = false;  // stands in turn_
+    Ready ready = Ready::nothing;              // in which line it stands
+    Line::iterator place;
+
+    std::size_t doing(Doing what) const { return connections[static_cast<std::size_t>(what)]; }
+    std::size_t open() const;
   };
   using Sites = std::map<route::Destination, Site>;
 
-  void line_up(Sites::iterator site);
-  void drop_if_unused(Sites::iterator site);
+  Sites::iterator site_of(const route::Destination& destination);
+  /// After each change of a site: puts it into the line it belongs to, or lets go of it.
+  void update(Sites::iterator site);
+  Ready readiness(const Site& site) const;
+  Line& line(Ready ready) { return ready == Ready::for_idle ? for_idle_ : for_connection_; }
+  void unblock(Site& site);
 
+  const Limit limit_;
+  const Duration longest_wait_;
   Sites sites_;
-  std::list<route::Destination> turn_;                                      // destinations with due jobs, next one first
-  std::multimap<WallTime, std::pair<route::Destination, Job>> waiting_;     // by next attempt
-  std::multimap<WallTime, route::Destination> blocked_;                     // by end of back-off; may name sites that are gone
+  Line for_idle_;         // destinations, next one first
+  Line for_connection_;
+  Waiting waiting_;
+  Blocked blocked_;       // by the end of their back-off
   std::size_t size_ = 0;
   std::uint64_t last_number_ = 0;
 };

@@ -7,8 +7,17 @@
 
 namespace adieu::queue {
 
-/// How long to wait after the `attempts`-th attempt (from 1): the intervals of `retry.after` one by one, then `retry.then_every`.
-Duration interval_after(const config::Retry& retry, std::uint32_t attempts);
+/// The same moment by both clocks.
+struct Now {
+  Instant instant;
+  WallTime wall;
+};
+
+/// How long to wait after the `attempts`-th attempt (from 1): the intervals of `retry.after` one by one, then `retry.then_every`, a tenth more or
+/// less, so that what failed together does not come again together. `random`: from 0 up to 1, evenly spread; 0.5 leaves the interval as it is.
+Duration interval_after(const config::Retry& retry, std::uint32_t attempts, double random);
+/// The longest that interval_after can say.
+Duration longest_interval(const config::Retry& retry);
 
 /// Whether a message that arrived at `arrived` has been tried for long enough by `now`.
 inline bool gives_up(const config::Retry& retry, WallTime arrived, WallTime now) { return now - arrived >= retry.give_up; }

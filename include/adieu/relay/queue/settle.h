@@ -22,13 +22,18 @@ struct Verdict {
     smtp::Outcome outcome;                       // as given, or 5.4.7 when a deferral had lasted for too long
   };
   std::vector<Failure> failures;                 // to be told to the reverse-path, unless that is null
+  std::vector<smtp::Outcome> outcomes;           // of all recipients of the job, in its order; what was given up has failed
 };
 
-/// `outcomes`: one for each recipient of `job`, in its order.
-Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, WallTime now);
+/// Takes those recipients out of `job` and `outcomes` that another exchanger may take in this same attempt (RFC 5321 section 5.1): that were deferred
+/// and of whose message nothing can have arrived. What they were told goes with them, see Job::so_far. None: there are none.
+std::optional<Job> take_deferred(Job& job, std::vector<smtp::Outcome>& outcomes);
+
+/// `outcomes`: one for each recipient of `job`, in its order. `random`: see interval_after.
+Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, WallTime now, double random);
 
 /// The same outcome for all of them: what happened concerned the connection, or the message as a whole.
-Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, WallTime now);
+Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, WallTime now, double random);
 
 /// The outcome on one line: the reply, or our own words.
 std::string reply_line(const smtp::Outcome& outcome);
