@@ -151,6 +151,7 @@ void ClientSession::Impl::refuse_early_octets() {
 void ClientSession::Impl::refuse_opening(const Reply& reply, Awaited awaited) {
   Outcome refusal = outcome_of(reply);
   refusal.fate = Fate::deferred;
+  refusal.status.class_ = 4;  // what is said of it is that it is tried again
   refusal.detail = "refused in " + std::string(name(awaited));
   say_quit(std::move(refusal));
 }
