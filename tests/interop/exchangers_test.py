@@ -53,11 +53,14 @@ class Hop:
                 for line in lines:
                     verb = line.split(None, 1)[0].upper().decode()
                     if verb == "MAIL":
-                        self.transactions += 1
+                        with self.lock:
+                            self.transactions += 1
                     if say(verb).startswith("354"):
                         while lines.readline() not in (b".\r\n", b""):
                             pass
-                        self.stored += say("dot").startswith("250")
+                        stored = say("dot").startswith("250")
+                        with self.lock:
+                            self.stored += stored
                     if verb == "QUIT":
                         return
         except OSError:
