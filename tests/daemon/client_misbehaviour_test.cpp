@@ -195,7 +195,7 @@ TEST_P(NextHopMisbehaves, and_the_words_and_the_record_tell_what_happened) {
       {Stage::greeting, {"", Then::rst},
        "4.4.2 the next hop reset the connection while waiting for the greeting", Ending::mutual, Effect::none},
       {Stage::greeting, {"554 5.7.1 listed\r\n"},
-       "5.7.1 refused in the greeting | 554 5.7.1 listed", Ending::mutual, Effect::none},
+       "4.7.1 refused in the greeting | 554 5.7.1 listed", Ending::mutual, Effect::none},
       {Stage::hello, {"421 4.3.2 bye\r\n"}, "4.3.2  | 421 4.3.2 bye", Ending::mutual, Effect::none},
       {Stage::hello, {"250 next.example\r\n"},
        "4.7.4 TLS is required, and STARTTLS was not offered", Ending::mutual, Effect::none},

@@ -45,7 +45,7 @@ class SettlingTest : public testing::Test {
     outcome.fate = fate;
     outcome.reply = {static_cast<std::uint16_t>(fate == smtp::Fate::failed ? 550 : 250), {}, "said"};
     outcome.host = "mx.example.net[192.0.2.1]:25";
-    settling_->settle(message, judge(job, {outcome}, config_.retry, kNow));
+    settling_->settle(message, judge(job, {outcome}, config_.retry, kNow, 0.5));
   }
   void turn() {
     for (int turns = 0; turns < 5; ++turns) loop_.turn(false);
