@@ -6,6 +6,7 @@
 
 #include "adieu/base/result.h"
 #include "adieu/relay/observe/events.h"
+#include "adieu/relay/queue/settle.h"
 
 namespace adieu::daemon {
 namespace {
@@ -214,7 +215,11 @@ void Outbound::work() {
       const smtp::ClientClosed end = std::move(*closed);
       if (cut_) {
         close(std::nullopt);
-      } else if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_) {
+      } else if (end.tls_failed && profile_.plaintext_after_tls_failure && !was_ready_ && !plaintext_only_) {
+        log_.write(LogLevel::info, LogLine("tls-fallback")
+                                       .field("next-hop", profile_.next_hop)
+                                       .field("relay", relay())
+                                       .field("reason", end.failure ? queue::reply_line(*end.failure) : ""));
         end_connection();
         plaintext_only_ = true;
         try_candidate();

@@ -228,6 +228,25 @@ def ends_layer(behind=b""):
     return act
 
 
+def wants_a_certificate(link, stage, good):
+    """Of the client, which has none: TLS 1.3 tells it behind the handshake."""
+    if stage == "STARTTLS":
+        shake_hands = link.begin_tls
+
+        def begin_tls():
+            link.context.verify_mode = ssl.CERT_REQUIRED
+            try:
+                shake_hands()
+            except ssl.SSLError:
+                link.raw(link.outgoing.read())  # the alert
+                link.wait_for_end()
+            finally:
+                link.context.verify_mode = ssl.CERT_NONE
+
+        link.begin_tls = begin_tls
+    return good
+
+
 def silence(link):
     link.wait_for_end()
 
@@ -264,6 +283,17 @@ FAULTS = {
     "stripped": ("tls required", says("EHLO", b"250 next.example\r\n"), "TLS is required, and STARTTLS was not offered", 1),
     "no-handshake": ("tls required", says("STARTTLS", b"220 go\r\n", lambda link: (time.sleep(0.1), link.raw(b"250 ok\r\n"), silence(link))), "TLS handshake failed", 1),
     "no-handshake-opportunistic": ("tls opportunistic", says("STARTTLS", b"220 go\r\n", lambda link: (time.sleep(0.1), link.raw(b"250 ok\r\n"), silence(link))), None, 1),
+    "closes-at-starttls": ("tls required", says("STARTTLS", b"", fin), "the next hop closed the connection while waiting for the reply to STARTTLS", 1),
+    "closes-at-starttls-opportunistic": ("tls opportunistic", says("STARTTLS", b"", fin), None, 1),
+    "resets-at-starttls-opportunistic": ("tls opportunistic", says("STARTTLS", b"", reset), None, 1),
+    "bye-starttls-opportunistic": ("tls opportunistic", says("STARTTLS", BYE, fin), None, 1),
+    "closes-in-handshake": ("tls required", says("STARTTLS", b"220 go\r\n", fin), "TLS handshake failed: fin", 1),
+    "closes-in-handshake-opportunistic": ("tls opportunistic", says("STARTTLS", b"220 go\r\n", fin), None, 1),
+    "closes-behind-handshake": ("tls required", says("EHLO inside", b"", fin), "TLS ended without close_notify while waiting for the reply to EHLO", 1),
+    "closes-behind-handshake-opportunistic": ("tls opportunistic", says("EHLO inside", b"", fin), None, 1),
+    "ends-behind-handshake-opportunistic": ("tls opportunistic", says("EHLO inside", b"", ends_layer()), None, 1),
+    "wants-a-certificate": ("tls required", wants_a_certificate, "TLS ended by the alert certificate_required while waiting for the reply to EHLO", 1),
+    "wants-a-certificate-opportunistic": ("tls opportunistic", wants_a_certificate, None, 1),
     "no-crlf": ("tls required", says("message", b"250 2.0.0 stored", fin), "TLS ended without close_notify while waiting for " + UNTIL_EOD, 2),
     "half-closed": ("tls required", says("message", b"250 2.0.0 st", ends_layer()), "the next hop ended TLS while waiting for " + UNTIL_EOD, 2),
     "reply-outside": ("tls required", says("message", b"", ends_layer(GOOD["message"])), "the next hop ended TLS while waiting for " + UNTIL_EOD, 2),

@@ -18,6 +18,16 @@ bool is_final(const Finished& finished) {
   return std::none_of(finished.outcomes.begin(), finished.outcomes.end(),
                       [](const Outcome& outcome) { return outcome.fate == Fate::deferred; });
 }
+
+/// How a handshake ended, for log, DSN and record: by the closure record's word for it where the library has none of its own.
+std::string words_of_handshake(tls::Event event, const std::string& detail) {
+  std::string_view word;
+  if (event == tls::Event::fin) word = name(tls::Ending::fin);
+  if (event == tls::Event::rst) word = name(tls::Ending::rst);
+  if (event == tls::Event::timeout) word = name(tls::Ending::timeout);
+  if (word.empty() || detail.empty()) return std::string(word) + detail;
+  return std::string(word) + ", " + detail;
+}
 }  // namespace
 
 ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
@@ -36,6 +46,7 @@ void ClientConnection::begin_tls(Instant now) {
   layer_began_ = now;
   octets_in_ = octets_out_ = 0;
   messages_ = 0;
+  heard_in_layer_ = false;
   layer_deadline_ = now + profile_.handshake_timeout;
 }
 
@@ -118,6 +129,7 @@ void ClientConnection::end_or_go_on(Instant now) {
 bool ClientConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && !is_broken()) {
     std::string plaintext;
+    const std::size_t said = channel_->output().size();
     switch (channel_->step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;
       case tls::ChannelEvent::established:
@@ -128,11 +140,14 @@ bool ClientConnection::work_on_channel(Instant now) {
         encrypted_ = 0;
         return true;
       case tls::ChannelEvent::plaintext:
+        heard_in_layer_ = true;
         if (course_ != Course::going_on) break;  // behind our close_notify: read and discarded (R7)
         session_->receive(plaintext, now);
         return true;
       case tls::ChannelEvent::close_notify: peer_closed(now); return false;
-      case tls::ChannelEvent::broken: break_layer(channel_->failure().event, channel_->failure().detail, now); return false;
+      case tls::ChannelEvent::broken:
+        break_layer(channel_->failure().event, channel_->failure().detail, now, channel_->output().size() > said);
+        return false;
     }
   }
   return false;
@@ -146,6 +161,7 @@ void ClientConnection::peer_closed(Instant now) {
     end_or_go_on(now);
     return;
   }
+  closed_.tls_failed |= !heard_in_layer_;
   if (channel_->unread() == 0 && can_rest()) {
     rests_ = true;
     session_.reset();
@@ -165,20 +181,25 @@ void ClientConnection::close_layer(Instant now) {
   layer_deadline_ = now + profile_.close_notify_timeout;
 }
 
-void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now) {
+void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits) {
   if (course_ == Course::ending || is_broken()) return;
   const bool handshaking = std::holds_alternative<tls::Handshaking>(state_);
+  if (handshaking) detail = words_of_handshake(event, detail);
   note(event);
   const auto* broken = std::get_if<tls::Broken>(&state_);
   if (channel_ && broken == nullptr) return;  // a FIN behind R: S can still be written
+  if (channel_ && !heard_in_layer_) closed_.tls_failed = true;
   if (handshaking) {
-    closed_.tls_failed = true;
     Outcome failure;
     failure.status = {4, 7, 5};
-    failure.detail = "TLS handshake failed: " + (detail.empty() ? std::string(name(tls::Ending::timeout)) : detail);
+    failure.detail = "TLS handshake failed: " + detail;
     closed_.failure = std::move(failure);
   }
-  end_session(channel_ ? "TLS ended without close_notify" : detail);
+  // Of a message under way whose end is not out yet nothing may go that would complete it; anything else may stand before the alert, and must, since
+  // records are numbered.
+  const bool goes = handshaking || (alert_waits && !(session_ && session_->end_of_data_waits()));
+  const std::string end = event == tls::Event::alert ? "TLS ended by the alert " + detail : "TLS ended without close_notify";
+  end_session(channel_ ? end : detail);
   detail_ = std::move(detail);
   if (broken != nullptr && broken->ending == tls::Ending::injected) {
     if (course_ != Course::closing) close_layer(now);
@@ -189,8 +210,7 @@ void ClientConnection::break_layer(tls::Event event, std::string detail, Instant
   if (broken == nullptr && event == tls::Event::timeout) ending = tls::Ending::timeout;
   finish_layer(ending, now);
   course_ = Course::ending;
-  // Of the output only an alert may still go: of a message under way not one octet more.
-  if (!handshaking) channel_.reset();
+  if (!goes) channel_.reset();
   layer_deadline_ = now + profile_.close_notify_timeout;
 }
 
@@ -203,6 +223,7 @@ void ClientConnection::end_session(std::string_view why) {
       finished_ = std::move(*finished);
       delivered_ += is_delivered(*finished_);
     } else if (auto* end = std::get_if<ClientEnd>(&action)) {
+      closed_.tls_failed |= end->at_starttls;
       if (!closed_.failure) closed_.failure = std::move(end->failure);
       break;
     } else if (std::holds_alternative<std::monostate>(action)) {
@@ -270,6 +291,7 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
       course_ = Course::starting_tls;
     } else if (auto* end = std::get_if<ClientEnd>(&action)) {
       closed_.failure = std::move(end->failure);
+      closed_.tls_failed |= end->at_starttls || (channel_ && !heard_in_layer_);
       session_.reset();
       if (channel_) {
         close_layer(now);

@@ -35,6 +35,7 @@ struct Quitting {
 };
 struct Ended {
   std::optional<Outcome> failure;
+  bool at_starttls = false;
   bool told = false;
 };
 using Phase = std::variant<Opening, TurnedToTls, Idle, Examining, ClientTransaction, Quitting, Ended>;
@@ -66,7 +67,7 @@ struct ClientSession::Impl {
   void begin_transaction(OutgoingMessage message, bool needs_reset, std::optional<mail::SevenBitPlan> plan);
   void end_examination();
   void refuse(std::size_t count, EnhancedStatus status, std::string detail);
-  void end(std::optional<Outcome> failure);
+  void end(std::optional<Outcome> failure, bool at_starttls = false);
   /// `quoted`: what the next hop said, behind what was awaited.
   void lose(EnhancedStatus status, std::string_view why, std::string_view quoted = {});
   std::string at_what() const;
@@ -96,7 +97,7 @@ void ClientSession::Impl::say_quit(std::optional<Outcome> failure) {
 }
 
 // Nothing more is said, not the rest of a message, not QUIT: whoever comes here trusts the layer no longer, or is no longer heard.
-void ClientSession::Impl::end(std::optional<Outcome> failure) {
+void ClientSession::Impl::end(std::optional<Outcome> failure, bool at_starttls) {
   if (auto* transaction = std::get_if<ClientTransaction>(&phase)) {
     transaction->abandon(failure.value());
     finished = transaction->take_outcomes();
@@ -105,7 +106,7 @@ void ClientSession::Impl::end(std::optional<Outcome> failure) {
   }
   exchange.output.clear();
   exchange.awaited.clear();
-  phase = Ended{std::move(failure)};
+  phase = Ended{std::move(failure), at_starttls};
 }
 
 std::string ClientSession::Impl::at_what() const {
@@ -117,7 +118,8 @@ std::string ClientSession::Impl::at_what() const {
 
 void ClientSession::Impl::lose(EnhancedStatus status, std::string_view why, std::string_view quoted) {
   if (auto* quitting = std::get_if<Quitting>(&phase)) return end(std::move(quitting->failure));
-  end(deferred(status, std::string(why) + " while " + at_what() + std::string(quoted)));
+  const bool at_starttls = !exchange.awaited.empty() && exchange.awaited.front() == Awaited::starttls;
+  end(deferred(status, std::string(why) + " while " + at_what() + std::string(quoted)), at_starttls);
 }
 
 void ClientSession::Impl::receive(const Reply& reply) {
@@ -135,7 +137,7 @@ void ClientSession::Impl::receive(const Reply& reply) {
   } else if (std::holds_alternative<ClientTransaction>(phase)) {
     receive_in_transaction(awaited, reply);
   } else if (reply.code == 421) {
-    end(outcome_of(reply));
+    end(outcome_of(reply), awaited == Awaited::starttls);
   } else {
     receive_opening(awaited, reply);
   }
@@ -274,7 +276,7 @@ ClientAction ClientSession::next_action() {
   } else if (auto* turned = std::get_if<TurnedToTls>(&my.phase)) {
     if (!std::exchange(turned->told, true)) return ClientBeginTls{};
   } else if (auto* ended = std::get_if<Ended>(&my.phase)) {
-    if (!std::exchange(ended->told, true)) return ClientEnd{std::move(ended->failure)};
+    if (!std::exchange(ended->told, true)) return ClientEnd{std::move(ended->failure), ended->at_starttls};
   } else if (auto* examining = std::get_if<Examining>(&my.phase)) {
     if (!std::exchange(examining->asked, true)) return WantsMailData{ClientTransaction::kPart};
   } else if (auto* transaction = std::get_if<ClientTransaction>(&my.phase)) {
@@ -388,6 +390,11 @@ Deadline ClientSession::deadline() const { return impl_->deadline(); }
 void ClientSession::expire(Instant now) {
   const Deadline deadline = impl_->deadline();
   if (deadline && now >= *deadline) end_of_layer("timed out");
+}
+
+bool ClientSession::end_of_data_waits() const {
+  const auto* transaction = std::get_if<ClientTransaction>(&impl_->phase);
+  return transaction != nullptr && transaction->past_envelope() && !transaction->sending() && !impl_->exchange.output.empty();
 }
 
 bool ClientSession::ready() const { return std::holds_alternative<Idle>(impl_->phase); }

@@ -211,6 +211,7 @@ void ServerConnection::end_session() {
 /// R8: no further octet of the connection is trusted or answered. R4: where octets came behind R, S is still sent.
 void ServerConnection::break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits) {
   if (course_ == Course::ending) return;
+  if (in<tls::Handshaking>() && detail.empty()) detail = name(plaintext_ending(event));
   note(event);
   if (channel_ && !in<tls::Broken>()) return;  // a FIN behind R: S can still be written
   if (!detail.empty()) detail_ = std::move(detail);

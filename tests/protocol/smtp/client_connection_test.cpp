@@ -88,6 +88,34 @@ struct ClientConnectionTest : testing::Test {
   Instant now{};
 };
 
+TEST_F(ClientConnectionTest, R8_the_alert_goes_where_the_layer_breaks_while_nothing_waits) {
+  hear(FakeChannel::garbage());
+  EXPECT_EQ(FakeChannel::types_of(connection->output()), "A");
+  flush();
+  EXPECT_TRUE(is_closed());
+}
+
+TEST_F(ClientConnectionTest, R8_the_alert_goes_behind_commands_that_wait) {
+  send();
+  ASSERT_EQ(FakeChannel::types_of(connection->output()), "D");
+  hear(FakeChannel::garbage());
+  EXPECT_EQ(outcome().fate, Fate::deferred);
+  EXPECT_EQ(FakeChannel::types_of(connection->output()), "DA");
+}
+
+TEST_F(ClientConnectionTest, R8_R14_the_end_of_a_message_does_not_go_behind_the_break_nor_the_alert_that_would_have_to_follow_it) {
+  send();
+  flush();
+  hear(FakeChannel::data("250 2.1.0 ok\r\n250 2.1.5 ok\r\n354 go\r\n"));
+  ASSERT_TRUE(std::holds_alternative<WantsMailData>(last));
+  connection->supply("Subject: x\r\n\r\nbody\r\n", true);
+  work();
+  ASSERT_EQ(FakeChannel::types_of(connection->output()), "D");
+  hear(FakeChannel::garbage());
+  EXPECT_EQ(outcome().fate, Fate::deferred);
+  EXPECT_EQ(connection->output(), "");
+}
+
 TEST_F(ClientConnectionTest, R4_octets_behind_R_neither_pile_up_nor_put_off_the_end_while_S_finds_no_room) {
   hear(FakeChannel::close_notify() + "x");
   EXPECT_EQ(FakeChannel::types_of(connection->output()), "C");

@@ -28,7 +28,8 @@ struct ClientConnectionProfile {
 };
 
 /// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before QUIT did, for messages that
-/// never got their turn. `tls_failed`: the handshake did; an opportunistic next hop may be tried again in plaintext.
+/// never got their turn. `tls_failed`: no word was ever heard inside TLS, since the connection ended instead of an answer to STARTTLS, in the handshake or
+/// right behind it (where a server of TLS 1.3 tells that it wants a client certificate); an opportunistic next hop may be tried again in plaintext.
 struct ClientClosed {
   std::optional<Outcome> failure;
   bool tls_failed = false;
@@ -74,7 +75,7 @@ class ClientConnection {
   void end_or_go_on(Instant now);
   bool work_on_channel(Instant now);
   void peer_closed(Instant now);
-  void break_layer(tls::Event event, std::string detail, Instant now);
+  void break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits = false);
   void close_layer(Instant now);
   void finish_layer(tls::Ending ending, Instant now);
   void end_at_once(Instant now);
@@ -105,6 +106,7 @@ class ClientConnection {
   bool is_ready_ = false;                   // Ready was told, and nothing came of it yet
   bool rests_ = false;                      // in plaintext, or shall once S is out, for a message to go on with (R16)
   bool heard_fin_ = false;
+  bool heard_in_layer_ = false;             // a record of data
   std::uint64_t messages_ = 0;              // in this layer
   bool quit_sent_ = false;
   std::string detail_;

@@ -85,7 +85,11 @@ struct WantsMailData {
 struct Finished { std::vector<Outcome> outcomes; };
 /// Nothing more will come of this session once `output()` is handed over; close the layer (R16). `failure` is set unless this is
 /// the end that QUIT asked for, and says what the next hop did: it holds for a message that never got its turn too.
-struct ClientEnd { std::optional<Outcome> failure; };
+/// `at_starttls`: it came instead of an answer to STARTTLS, by whatever the next hop did, a 421 among it.
+struct ClientEnd {
+  std::optional<Outcome> failure;
+  bool at_starttls = false;
+};
 
 using ClientAction = std::variant<std::monostate, Ready, ClientBeginTls, WantsMailData, Finished, ClientEnd>;
 
@@ -120,6 +124,8 @@ class ClientSession {
   void expire(Instant now);
 
   bool ready() const;
+  /// The end of a message's mail data stands in output(): with it the next hop has all of the message.
+  bool end_of_data_waits() const;
   /// A keyword of the reply to EHLO, in any case: for logs, and for R17.
   bool has_extension(std::string_view keyword) const;
 
