@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "adieu/base/ip.h"
+#include "adieu/protocol/tls/host_names.h"
+#include "io/gnutls/inspection.h"
 #include "io/gnutls/peer_certificate.h"
 #include "io/gnutls/record13.h"
 
@@ -41,7 +43,6 @@ bool need_not_end_a_handshake(gnutls_alert_description_t alert) {
     case GNUTLS_A_CERTIFICATE_UNKNOWN:
     case GNUTLS_A_CERTIFICATE_UNOBTAINABLE:
     case GNUTLS_A_UNRECOGNIZED_NAME:
-    case GNUTLS_A_NO_RENEGOTIATION:
     case GNUTLS_A_USER_CANCELED: return true;
     default: return false;
   }
@@ -68,6 +69,7 @@ class GnutlsChannel final : public tls::Channel {
       gnutls_session_ticket_enable_server(session_, credentials_->ticket_key());
     }
     if (side == GNUTLS_SERVER) gnutls_handshake_set_post_client_hello_function(session_, choose_certificate);
+    gnutls_handshake_set_hook_function(session_, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE, inspect);
     gnutls_transport_set_ptr(session_, this);
     gnutls_transport_set_pull_function(session_, pull);
     gnutls_transport_set_push_function(session_, push);
@@ -77,12 +79,12 @@ class GnutlsChannel final : public tls::Channel {
   ~GnutlsChannel() override { gnutls_deinit(session_); }
 
   void call_host(const std::string& host, bool verify, std::shared_ptr<Tickets> tickets, std::function<void(gnutls_session_t)> on_established) {
-    host_ = host;
+    host_ = tls::without_brackets(host);
     verify_ = verify;
     tickets_ = std::move(tickets);
     on_established_ = std::move(on_established);
     if (!IpAddress::parse(host_)) gnutls_server_name_set(session_, GNUTLS_NAME_DNS, host_.data(), host_.size());
-    if (verify_) gnutls_session_set_verify_cert(session_, host_.c_str(), 0);
+    if (verify_) gnutls_session_set_verify_function(session_, verify_peer);
     if (!tickets_) return;
     const std::string ticket = tickets_->take(host_, verify_);
     if (!ticket.empty()) gnutls_session_set_data(session_, ticket.data(), ticket.size());  // too old: a full handshake
@@ -133,6 +135,16 @@ class GnutlsChannel final : public tls::Channel {
     const auto* channel = static_cast<GnutlsChannel*>(gnutls_transport_get_ptr(session));
     return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, channel->credentials_->get(asked_name(session)));
   }
+  /// Each message of the handshake that the peer sends, before the library works on it.
+  static int inspect(gnutls_session_t session, unsigned type, unsigned, unsigned incoming, const gnutls_datum_t* message) noexcept {
+    if (incoming == 0) return GNUTLS_E_SUCCESS;
+    return static_cast<GnutlsChannel*>(gnutls_transport_get_ptr(session))->inspect(type, *message);
+  }
+  static int verify_peer(gnutls_session_t session) noexcept {
+    auto* channel = static_cast<GnutlsChannel*>(gnutls_transport_get_ptr(session));
+    channel->refusal_ = fault_of_peer(session, channel->host_);
+    return channel->refusal_.empty() ? GNUTLS_E_SUCCESS : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+  }
   static ssize_t pull(gnutls_transport_ptr_t self, void* buffer, std::size_t size) noexcept {
     return static_cast<GnutlsChannel*>(self)->take_input(static_cast<char*>(buffer), size);
   }
@@ -143,6 +155,15 @@ class GnutlsChannel final : public tls::Channel {
   static int can_pull(gnutls_transport_ptr_t self, unsigned) noexcept {
     const auto* channel = static_cast<GnutlsChannel*>(self);
     return channel->eof_ || channel->unread() != 0 ? 1 : 0;
+  }
+
+  int inspect(unsigned type, const gnutls_datum_t& message) {
+    const Octets octets(reinterpret_cast<const char*>(message.data), message.size);
+    if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT) {
+      refusal_ = fault_of_certificates(octets, gnutls_protocol_get_version(session_) == GNUTLS_TLS1_3);
+    }
+    if (type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE && gnutls_kx_get(session_) == GNUTLS_KX_DHE_RSA) refusal_ = fault_of_dhe_prime(octets);
+    return refusal_.empty() ? GNUTLS_E_SUCCESS : GNUTLS_E_CERTIFICATE_ERROR;
   }
 
   ssize_t take_input(char* buffer, std::size_t size) {
@@ -279,9 +300,8 @@ class GnutlsChannel final : public tls::Channel {
       failure_ = {tls::Event::fin, record_left_ != 0 || unread() != 0 ? "within a record" : ""};
     } else {
       // What we refuse is told by the alert that says so: a certificate, a renegotiation (RFC 9325 section 3.5).
-      const bool refused = code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
-      failure_ = {tls::Event::corrupt, refused ? words_of_refusal(session_, host_) : gnutls_strerror(code)};
-      if (refused) failure_.event = tls::Event::alert;
+      failure_ = {tls::Event::corrupt, gnutls_strerror(code)};
+      if (!refusal_.empty()) failure_ = {tls::Event::alert, refusal_};
       if (code == GNUTLS_E_REHANDSHAKE) failure_ = {tls::Event::alert, alert_name(GNUTLS_A_NO_RENEGOTIATION)};
       if (!closed_) send_alert(code);  // behind our close_notify nothing is said
     }
@@ -310,6 +330,7 @@ class GnutlsChannel final : public tls::Channel {
   gnutls_session_t session_ = nullptr;
   std::string host_;     // a client's: whom it calls
   bool verify_ = false;  // the certificate is held against host_
+  std::string refusal_;  // why we end the handshake, for people
   std::shared_ptr<Tickets> tickets_;
   std::function<void(gnutls_session_t)> on_established_;
   OctetQueue in_;

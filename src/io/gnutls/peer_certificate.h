@@ -1,4 +1,4 @@
-// A peer's certificate, read and held against a host's name without refusing anything: RFC 5280, RFC 6125.
+// A peer's certificate, held against a host's name and read for people: RFC 5280, RFC 9525.
 #pragma once
 
 #include <gnutls/gnutls.h>
@@ -12,9 +12,8 @@ namespace adieu::gnutls {
 /// Of a client's session whose handshake is complete; the trust anchors are its credentials'.
 tls::PeerCertificate read_peer_certificate(gnutls_session_t session, const std::string& host);
 
-/// What a verification of GnuTLS found wrong.
-std::string words_of_status(unsigned status);
-/// The same of the session's certificate, which was to be `host`'s: where it is another's, with the names that it has.
-std::string words_of_refusal(gnutls_session_t session, const std::string& host);
+/// Why the peer's certificate does not prove that it is `host`; empty: it does. It stands on the session's trust anchors, may be used by servers (its extended
+/// key usage, where it has one), is valid now, and names the host among its alternative names.
+std::string fault_of_peer(gnutls_session_t session, const std::string& host);
 
 }  // namespace adieu::gnutls

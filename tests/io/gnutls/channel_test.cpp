@@ -175,6 +175,8 @@ TEST(Records, a_renegotiation_is_refused) {
   client.receive(take(*server));
   EXPECT_EQ(gnutls_handshake(client.session()), GNUTLS_E_WARNING_ALERT_RECEIVED);
   EXPECT_EQ(gnutls_alert_get(client.session()), GNUTLS_A_NO_RENEGOTIATION);
+  EXPECT_EQ(gnutls_handshake(client.session()), GNUTLS_E_FATAL_ALERT_RECEIVED) << "a warning alone ends nothing";
+  EXPECT_EQ(gnutls_alert_get(client.session()), GNUTLS_A_HANDSHAKE_FAILURE);
 }
 
 TEST(Records, a_session_is_resumed_by_its_ticket_where_the_server_gives_one) {

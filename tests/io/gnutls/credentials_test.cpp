@@ -173,11 +173,33 @@ TEST_P(Verification, takes_a_certificate_of_the_host_by_a_trusted_authority) {
 }
 
 TEST_P(Verification, refuses_another_name) {
-  EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net"})), HasSubstr("does not match"));
-  EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net", "mail.example.net"})),
-              HasSubstr("It is for mx.example.net, mail.example.net, not for " + std::string(kHost) + "."));
+  EXPECT_EQ(verdict(Certificate(&authority_, KeyKind::p256, {"mx.example.net", "*.example.com"})),
+            "the certificate is not for mx.example.org: it names mx.example.net, *.example.com");
   EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {"*.example.org"}), "a.b.example.org"),
-              HasSubstr("does not match"));
+              HasSubstr("is not for a.b.example.org: it names *.example.org"));
+}
+
+TEST_P(Verification, refuses_a_wildcard_that_is_no_whole_label) {
+  for (const std::string wildcard : {"m*.example.org", "*x.example.org", "mx.*.org", "*.org"}) {
+    EXPECT_THAT(verdict(Certificate(&authority_, KeyKind::p256, {wildcard})), HasSubstr("it names " + wildcard));
+  }
+}
+
+TEST_P(Verification, refuses_a_name_that_stands_in_the_subject_alone) {
+  EXPECT_EQ(verdict(Certificate(&authority_, KeyKind::p256, {kHost}, -1, 1, {.purposes = {}, .has_alternative_names = false})),
+            "the certificate is not for mx.example.org: it names no host");
+}
+
+TEST_P(Verification, refuses_a_certificate_for_another_purpose) {
+  const auto with = [&](std::vector<const char*> purposes) {
+    return verdict(Certificate(&authority_, KeyKind::p256, {kHost}, -1, 1, {.purposes = std::move(purposes)}));
+  };
+  for (const char* const other : {GNUTLS_KP_TLS_WWW_CLIENT, GNUTLS_KP_CODE_SIGNING, GNUTLS_KP_EMAIL_PROTECTION, GNUTLS_KP_OCSP_SIGNING}) {
+    EXPECT_THAT(with({other}), HasSubstr("purpose")) << other;
+  }
+  EXPECT_EQ(with({GNUTLS_KP_TLS_WWW_SERVER}), "verified");
+  EXPECT_EQ(with({GNUTLS_KP_TLS_WWW_CLIENT, GNUTLS_KP_TLS_WWW_SERVER}), "verified");
+  EXPECT_EQ(with({GNUTLS_KP_ANY}), "verified");
 }
 
 TEST_P(Verification, refuses_an_authority_it_does_not_trust) {

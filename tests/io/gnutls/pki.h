@@ -28,11 +28,17 @@ inline std::string text_and_free(gnutls_datum_t& datum) {
 
 enum class KeyKind { p256, ed25519, rsa };
 
+/// What a certificate may be used for, by object identifiers, and whether its names stand where names belong.
+struct CertificateUses {
+  std::vector<const char*> purposes = {};
+  bool has_alternative_names = true;
+};
+
 class Certificate {
  public:
   /// Of an authority where `issuer` is null, else signed by it; valid from `from_days` to `to_days` from now.
   Certificate(const Certificate* issuer, KeyKind kind, const std::vector<std::string>& names, int from_days = -1,
-              int to_days = 1) {
+              int to_days = 1, const CertificateUses& uses = {}) {
     must(gnutls_x509_privkey_init(&key_));
     must(gnutls_x509_crt_init(&certificate_));
     switch (kind) {
@@ -55,8 +61,9 @@ class Certificate {
       must(gnutls_x509_crt_set_basic_constraints(certificate_, 1, -1));
       must(gnutls_x509_crt_set_key_usage(certificate_, GNUTLS_KEY_KEY_CERT_SIGN));
     } else {
+      for (const char* const purpose : uses.purposes) must(gnutls_x509_crt_set_key_purpose_oid(certificate_, purpose, 0));
       for (const std::string& name : names) {
-        must(gnutls_x509_crt_set_subject_alt_name(certificate_, GNUTLS_SAN_DNSNAME, name.data(), size(name), GNUTLS_FSAN_APPEND));
+        if (uses.has_alternative_names) must(gnutls_x509_crt_set_subject_alt_name(certificate_, GNUTLS_SAN_DNSNAME, name.data(), size(name), GNUTLS_FSAN_APPEND));
       }
       must(gnutls_x509_crt_set_key_usage(certificate_, GNUTLS_KEY_DIGITAL_SIGNATURE | GNUTLS_KEY_KEY_ENCIPHERMENT));
     }
