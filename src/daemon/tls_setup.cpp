@@ -37,7 +37,7 @@ Result<std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& hos
   if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("next-hop " + next_hop.name));
   // A renewed layer is to see the certificate again (R17), a resumed one would not.
   const bool renews = next_hop.renew_after_messages != 0 || next_hop.renew_after != Duration(0);
-  auto tickets = config.tls.session_tickets && !renews ? std::make_shared<gnutls::Tickets>() : nullptr;
+  auto tickets = config.tls.session_tickets && !renews ? std::make_shared<gnutls::Tickets>(!next_hop.closure.resume_after_truncation) : nullptr;
   return [credentials = std::move(*credentials), verify, tickets = std::move(tickets)](const std::string& host) {
     return std::make_unique<gnutls::ClientChannels>(credentials, host, verify, tickets);
   };

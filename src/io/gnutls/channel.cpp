@@ -95,8 +95,12 @@ class GnutlsChannel final : public tls::Channel {
 
   tls::ChannelEvent step(std::string& plaintext) override {
     if (broken_) return tls::ChannelEvent::broken;
-    if (canceled_) return read_canceled();
-    return established_ ? read(plaintext) : shake_hands();
+    const tls::ChannelEvent event = canceled_ ? read_canceled() : established_ ? read(plaintext) : shake_hands();
+    if (event == tls::ChannelEvent::close_notify) {
+      heard_close_notify_ = true;
+      if (closed_ && tickets_ && tickets_->only_mutual()) keep_ticket();
+    }
+    return event;
   }
 
   void send(Octets plaintext) override {
@@ -118,7 +122,7 @@ class GnutlsChannel final : public tls::Channel {
   void close() override {
     if (!established_ || closed_ || broken_) return;
     closed_ = true;
-    if (tickets_) keep_ticket();
+    if (tickets_ && (heard_close_notify_ || !tickets_->only_mutual())) keep_ticket();
     // Never SHUT_RDWR: it takes a FIN for a close_notify, and drops what is still coming.
     while (gnutls_bye(session_, GNUTLS_SHUT_WR) == GNUTLS_E_INTERRUPTED) {
     }
@@ -344,6 +348,7 @@ class GnutlsChannel final : public tls::Channel {
   bool established_ = false;
   bool tls13_ = false;
   bool closed_ = false;
+  bool heard_close_notify_ = false;
   bool canceled_ = false;  // TLS 1.3: user_canceled was read, and ended the library's session
   bool broken_ = false;
   int warnings_ = 0;

@@ -15,6 +15,10 @@ class Tickets {
  public:
   static constexpr std::size_t kHosts = 1000;
 
+  /// `only_mutual`: sessions that both close_notify have ended (R13, `resume-after-truncation no`); else all that we have closed, answered or not.
+  explicit Tickets(bool only_mutual = false) : only_mutual_(only_mutual) {}
+  bool only_mutual() const { return only_mutual_; }
+
   /// The host's session, which is gone from here then; empty where there is none.
   std::string take(const std::string& host, bool verified) {
     const std::lock_guard lock(mutex_);
@@ -30,6 +34,7 @@ class Tickets {
  private:
   static std::string key(const std::string& host, bool verified) { return (verified ? "verified " : "any ") + host; }
 
+  const bool only_mutual_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::string> sessions_;
 };

@@ -236,6 +236,40 @@ TEST(Records, a_client_resumes_a_session_once_and_only_one_that_was_closed_in_or
   }
 }
 
+TEST(Records, R13_where_only_mutual_ends_may_be_resumed_one_that_was_unanswered_is_not) {
+  const Folder folder;
+  const auto pem = gnutls::make_self_signed(kHost, 1).value();
+  gnutls::ServerChannels servers(
+      gnutls::make_server_credentials({{folder.write("chain", pem.chain), folder.write("key", pem.key)}}, "NORMAL", true).value());
+  for (const std::string version : {"TLS1.2", "TLS1.3"}) {
+    for (const bool only_mutual : {true, false}) {
+      SCOPED_TRACE(version + (only_mutual ? ", only mutual" : ""));
+      const auto credentials = gnutls::make_client_credentials(priority_of(version), false).value();
+      const auto tickets = std::make_shared<gnutls::Tickets>(only_mutual);
+      enum class End { unanswered, theirs_last, theirs_first };
+      const auto resumes = [&](End end) {
+        const auto client = gnutls::ClientChannels(credentials, kHost, false, tickets).make();
+        const auto server = servers.make();
+        EXPECT_TRUE(shake_hands(*client, *server));
+        if (end == End::theirs_first) {
+          server->close();
+          EXPECT_EQ(feed(*client, take(*server)).last, ChannelEvent::close_notify);
+        }
+        client->close();
+        if (end == End::theirs_last) {
+          server->close();
+          EXPECT_EQ(feed(*client, take(*server)).last, ChannelEvent::close_notify);
+        }
+        return client->info().resumed;
+      };
+      EXPECT_FALSE(resumes(End::theirs_last));
+      EXPECT_TRUE(resumes(End::theirs_first));
+      EXPECT_TRUE(resumes(End::unanswered));
+      EXPECT_EQ(resumes(End::unanswered), !only_mutual);
+    }
+  }
+}
+
 TEST(Records, tickets_of_many_hosts_stay_within_bounds) {
   gnutls::Tickets tickets;
   for (std::size_t i = 0; i < 2 * gnutls::Tickets::kHosts; ++i) tickets.put(std::to_string(i), true, "ticket");
