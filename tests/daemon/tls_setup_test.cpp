@@ -1,6 +1,7 @@
 // What the policy says about TLS, as two ends of a layer meet it.
 #include "daemon/tls_setup.h"
 
+#include <gnutls/gnutls.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -73,6 +74,26 @@ class TlsSetup : public testing::Test {
   fs::path directory_;
   test::RecordingLog log_;
 };
+
+/// RFC 9325 section 4.1 and 4.2.
+TEST(TlsDefaults, offer_neither_RSA_key_transport_nor_finite_field_Diffie_Hellman_nor_CBC) {
+  const auto loaded = config::load_text("adieu.conf", "hostname relay.example.org\nspool rocksdb spool\nlisten 127.0.0.1:2525\n");
+  gnutls_priority_t priority = nullptr;
+  ASSERT_TRUE(loaded.config) << loaded.text();
+  ASSERT_EQ(gnutls_priority_init(&priority, loaded.config->tls.priority.c_str(), nullptr), GNUTLS_E_SUCCESS);
+  int suites = 0;
+  for (unsigned at = 0, index = 0; gnutls_priority_get_cipher_suite_index(priority, at, &index) != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE; ++at) {
+    const char* name = gnutls_cipher_suite_info(index, nullptr, nullptr, nullptr, nullptr, nullptr);
+    if (name == nullptr) continue;
+    ++suites;
+    const std::string suite = name;
+    EXPECT_EQ(suite.find("CBC"), std::string::npos) << suite;
+    EXPECT_NE(suite.rfind("TLS_RSA_", 0), 0u) << suite;
+    EXPECT_NE(suite.rfind("TLS_DHE_", 0), 0u) << suite;
+  }
+  EXPECT_GE(suites, 8);
+  gnutls_priority_deinit(priority);
+}
 
 TEST_F(TlsSetup, sessions_that_ended_in_order_are_resumed) { EXPECT_TRUE(resumes("")); }
 TEST_F(TlsSetup, without_session_tickets_none_is) { EXPECT_FALSE(resumes("", "tls { session-tickets no }\n")); }

@@ -53,7 +53,7 @@ constexpr std::array kSettings = {
     Setting{"certificate", "name", names, "", "", "server names (SNI) that it is sent for, beside those that stand in it"},
     Setting{"certificate", "key", path, "", "", "PEM file with the certificate's private key", true, true},
 
-    Setting{"tls", "priority", word, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:+GROUP-X448:%SERVER_PRECEDENCE", "", "a GnuTLS priority string: versions, ciphers, groups"},
+    Setting{"tls", "priority", word, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-AES-256-CBC:-AES-128-CBC:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:+GROUP-X448:%SERVER_PRECEDENCE", "", "a GnuTLS priority string: versions, ciphers, groups"},
     Setting{"tls", "session-tickets", boolean, "yes", "", "let clients resume sessions"},
     Setting{"tls", "handshake-timeout", duration, "60s", "", "for a whole handshake"},
 
