@@ -1,4 +1,5 @@
 """Real clients against adieu: swaks, Python's smtplib with unwrap(), gnutls-cli, openssl s_client."""
+import re
 import smtplib
 import ssl
 import subprocess
@@ -117,7 +118,7 @@ SESSION = b"EHLO client.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@examp
 SESSION += MESSAGE.replace(b"\r\n.", b"\r\n..") + b".\r\nQUIT\r\n"
 
 
-def ends_cleanly(relay, sink):
+def ends_cleanly(relay, sink, effect="after-quit"):
     """The one message came, and its session ended with both close_notify behind QUIT."""
     assert sink.wait_for(1)[0].endswith(MESSAGE), sink.messages()
 
@@ -125,7 +126,7 @@ def ends_cleanly(relay, sink):
         return [line for line in relay.closures() if "role=server" in line]
 
     wait_until("the closure record", records)
-    assert len(records()) == 1 and "ending=mutual effect=after-quit " in records()[0] and "transactions=1 " in records()[0], records()
+    assert len(records()) == 1 and re.search(f"ending=mutual effect=({effect}) ", records()[0]) and "transactions=1 " in records()[0], records()
 
 
 def test_gnutls_cli(directory, children):
@@ -135,7 +136,8 @@ def test_gnutls_cli(directory, children):
         ["gnutls-cli", "--starttls-proto=smtp", "--insecure", "-p", str(relay.port), "127.0.0.1"],
         input=SESSION, capture_output=True, timeout=30)
     assert b"221 2.0.0" in result.stdout, result.stdout + result.stderr
-    ends_cleanly(relay, sink)
+    # It may say QUIT and close_notify before it can have seen the 250: neither shows then that it did (R11).
+    ends_cleanly(relay, sink, "after-quit|ack-unconfirmed")
 
 
 def test_openssl(directory, children):

@@ -147,7 +147,7 @@ def test_cuts(directory, children):
     """a stream cut by FIN, RST or a flipped bit, TLS 1.2 and 1.3, DATA and BDAT, small and large: none delivered that was not whole, none lost that was acknowledged"""
     sink = Sink(directory)
     children.append(sink.child)
-    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls off", large=1024)
+    relay = Relay(directory, f"host 127.0.0.1:{sink.port}; tls off", large="1024B")
     children.append(relay)
     cuts = Cuts(relay.port)
     cuts.run([(version, verb, way, large) for version in VERSIONS for verb in ("DATA", "BDAT") for way in WAYS for large in (False, True)])
