@@ -146,7 +146,8 @@ class Impostor {
           return -1;
         },
         0));
-    must(gnutls_certificate_set_key(credentials_, nullptr, 0, chain, 1, none));
+    must(gnutls_certificate_set_key(credentials_, nullptr, 0, chain, 1, none));  // which copies the list, not what is in it
+    gnutls_free(chain);
     must(gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, credentials_));
     gnutls_transport_set_ptr(session_, this);
     gnutls_transport_set_pull_function(session_, [](gnutls_transport_ptr_t self, void* buffer, std::size_t size) -> ssize_t {
