@@ -274,8 +274,9 @@ bool ServerConnection::promise_in_records() const {
   return promise && promise->begin < encrypted_;
 }
 
-/// Replies become records as late as possible, so that an alert can take their place (R8). A 2xx to an end of data does so alone, and only when everything
-/// before it has been handed over; what stands behind it waits until it has gone as well.
+/// Replies become records as late as possible, so that an alert can take their place (R8). A 2xx to an end of data does so only when everything
+/// before it has been handed over. What stands behind it goes in the same flight: a client that said QUIT behind its message may close once it has its 250,
+/// and a 221 sent later would meet a RST.
 void ServerConnection::encrypt(Encrypting which) {
   const bool all = which == Encrypting::all;
   while (channel_ && encrypted_ < session_->output().size()) {
@@ -284,7 +285,7 @@ void ServerConnection::encrypt(Encrypting which) {
     if (const auto promise = session_->promise(encrypted_)) {
       const bool is_next = promise->begin == encrypted_;
       if (is_next && !all && !channel_->output().empty()) return;
-      end = is_next ? promise->end : promise->begin;
+      end = is_next ? end : promise->begin;
     }
     const std::size_t size = end - encrypted_;
     channel_->send(session_->output().substr(encrypted_, size));
