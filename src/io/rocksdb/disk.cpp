@@ -54,13 +54,12 @@ bool Disk::has_reserve() const {
   return !reserve_.empty();
 }
 
-void Disk::persist(const std::string& what, const std::function<int()>& attempt) {
+/// `error`: what the first attempt came to.
+void Disk::insist(std::string_view verb, const std::string& path, const std::function<int()>& attempt, int error) {
+  const std::string what = std::string(verb) + " " + path;
   bool waits = false;
   auto wait = kFirstWait;
-  for (;;) {
-    if (frozen_) break;
-    const int error = attempt();
-    if (error == 0) break;
+  for (; error != 0 && !frozen_; error = attempt()) {
     if (error == EINTR) continue;
     std::unique_lock lock(mutex_);
     if (is_want_of_space(error) && give_up_reserve()) continue;
@@ -71,6 +70,7 @@ void Disk::persist(const std::string& what, const std::function<int()>& attempt)
       break;
     }
     news_.wait_for(lock, wait, [this] { return frozen_.load(); });
+    if (frozen_) break;
     wait = std::min(wait * 2, kLongestWait);
   }
   if (!waits) return;

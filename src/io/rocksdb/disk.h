@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
@@ -33,8 +34,16 @@ class Disk {
   void adopt(const std::string& path);
   bool has_reserve() const;
 
-  /// Calls `attempt`, which returns 0 or an errno value, until it succeeds or the disk is frozen. `what` is for people: "write PATH".
-  void persist(const std::string& what, const std::function<int()>& attempt);
+  /// Calls `attempt`, which returns 0 or an errno value, until it succeeds or the disk is frozen. `verb` and `path` are for people: "write PATH".
+  template <class Attempt>
+  void persist(std::string_view verb, const std::string& path, const Attempt& attempt) {
+    if (frozen_) return;
+    if (const int error = attempt(); error != 0) insist(verb, path, attempt, error);
+  }
+
+  /// The database is open: until then a file that may not be made at all is an error of the start, afterwards something to wait for.
+  void begin_use() { in_use_ = true; }
+  bool in_use() const { return in_use_; }
 
   /// Why something waits now, if anything does.
   std::optional<Error> trouble() const;
@@ -50,6 +59,7 @@ class Disk {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void insist(std::string_view verb, const std::string& path, const std::function<int()>& attempt, int error);
   void note(const std::string& what, int error);
   void tell(LogLevel level, const LogLine& line);
   bool give_up_reserve();
@@ -58,6 +68,7 @@ class Disk {
   const OnFailure on_failure_;
   Log* const log_;
   std::atomic<bool> frozen_ = false;
+  std::atomic<bool> in_use_ = false;
   std::atomic<std::size_t> waiting_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable news_;              // trouble has begun, or something below has ended

@@ -39,6 +39,11 @@ int write_at(int descriptor, Octets octets, std::uint64_t offset, std::size_t& d
   return 0;
 }
 
+/// What an administrator has to put right.
+bool time_changes_nothing(int error) {
+  return error == EACCES || error == EPERM || error == EROFS || error == ENOENT || error == ENOTDIR || error == EISDIR;
+}
+
 class SteadyFile final : public FSWritableFile {
  public:
   /// `descriptor`: -1 where the disk was frozen before the file was there.
@@ -51,7 +56,7 @@ class SteadyFile final : public FSWritableFile {
     const std::lock_guard lock(mutex_);
     const Octets octets(data.data(), data.size());
     std::size_t done = 0;
-    disk_.persist("write " + path_, [&] { return write_at(descriptor_, octets, size_, done); });
+    disk_.persist("write", path_, [&] { return write_at(descriptor_, octets, size_, done); });
     size_ += octets.size();
     if (keeps_unsynced_) {
       unsynced_ += octets;
@@ -72,7 +77,7 @@ class SteadyFile final : public FSWritableFile {
   bool IsSyncThreadSafe() const override { return true; }
   IOStatus Truncate(std::uint64_t size, const IOOptions&, IODebugContext*) override {
     const std::lock_guard lock(mutex_);
-    disk_.persist("truncate " + path_, [&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)) == 0 ? 0 : errno; });
+    disk_.persist("truncate", path_, [&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)) == 0 ? 0 : errno; });
     size_ = size;
     return IOStatus::OK();
   }
@@ -100,7 +105,7 @@ class SteadyFile final : public FSWritableFile {
 
  private:
   void sync() {
-    disk_.persist("sync " + path_, [&] {
+    disk_.persist("sync", path_, [&] {
       if (std::exchange(write_again_, false) && keeps_unsynced_) {
         std::size_t done = 0;
         if (const int error = write_at(descriptor_, unsynced_, size_ - unsynced_.size(), done); error != 0) {
@@ -137,7 +142,7 @@ class SteadyDirectory final : public FSDirectory {
  public:
   SteadyDirectory(Disk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
   IOStatus Fsync(const IOOptions&, IODebugContext*) override {
-    disk_.persist("sync " + path_, [&] {
+    disk_.persist("sync", path_, [&] {
       const int descriptor = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       if (descriptor < 0) return errno;
       const int error = ::fsync(descriptor) == 0 ? 0 : errno;
@@ -163,10 +168,15 @@ class SteadyFileSystem final : public ::rocksdb::FileSystemWrapper {
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions&, std::unique_ptr<FSWritableFile>* result, IODebugContext*) override {
     int descriptor = -1;
-    disk_.persist("create " + path, [&] {
+    int refused = 0;
+    disk_.persist("create", path, [&] {
       descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-      return descriptor >= 0 ? 0 : errno;
+      if (descriptor >= 0) return 0;
+      if (disk_.in_use() || !time_changes_nothing(errno)) return errno;
+      refused = errno;
+      return 0;
     });
+    if (refused != 0) return IOStatus::IOError(error_of_errno("create " + path, refused).message);
     *result = std::make_unique<SteadyFile>(disk_, path, descriptor, keeps_unsynced_);
     return IOStatus::OK();
   }
@@ -181,7 +191,7 @@ class SteadyFileSystem final : public ::rocksdb::FileSystemWrapper {
     return IOStatus::OK();
   }
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&, IODebugContext*) override {
-    disk_.persist("rename " + from, [&] { return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno; });
+    disk_.persist("rename", from, [&] { return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno; });
     return IOStatus::OK();
   }
   IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& options, IODebugContext* context) override {
@@ -215,19 +225,19 @@ class SteadyFileSystem final : public ::rocksdb::FileSystemWrapper {
 
   IOStatus NewSequentialFile(const std::string& path, const FileOptions& options, std::unique_ptr<FSSequentialFile>* result,
                              IODebugContext* context) override {
-    return once_descriptors_are_free("open " + path, [&] { return FileSystemWrapper::NewSequentialFile(path, options, result, context); });
+    return once_descriptors_are_free(path, [&] { return FileSystemWrapper::NewSequentialFile(path, options, result, context); });
   }
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& options, std::unique_ptr<FSRandomAccessFile>* result,
                                IODebugContext* context) override {
-    return once_descriptors_are_free("open " + path, [&] { return FileSystemWrapper::NewRandomAccessFile(path, options, result, context); });
+    return once_descriptors_are_free(path, [&] { return FileSystemWrapper::NewRandomAccessFile(path, options, result, context); });
   }
 
  private:
   template <class Open>
-  IOStatus once_descriptors_are_free(const std::string& what, const Open& open) {
+  IOStatus once_descriptors_are_free(const std::string& path, const Open& open) {
     IOStatus opened = open();
     if (opened.ok()) return opened;
-    disk_.persist(what, [&] {
+    disk_.persist("open", path, [&] {
       opened = open();
       if (opened.ok()) return 0;
       const int trial = ::open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -55,6 +55,7 @@ Result<> LedgerStore::open(bool to_read) {
     return tl::unexpected<Error>(std::move(why).within("closure ledger"));
   }
   if (!status.ok()) return tl::unexpected<Error>(to_error(status, "closure ledger " + directory_));
+  disk_->begin_use();
   return {};
 }
 

@@ -218,6 +218,20 @@ TEST(FaultyDisk, a_file_that_cannot_be_written_fails_its_own_message_alone) {
   EXPECT_EQ(directory.files().size(), 1u);
 }
 
+TEST(FaultyDisk, what_may_not_be_written_is_an_error_of_the_start_and_nothing_to_wait_for) {
+  for (const int nth : {1, 2}) {  // a file of ours, and one of RocksDB's
+    SpoolDirectory directory;
+    FaultyDisk disk(directory.options.directory);
+    disk.fail(nth, nth == 1 ? EACCES : EROFS, true);
+    const auto spool = open_spool(directory.options, directory.log);
+    ASSERT_FALSE(spool);
+    EXPECT_NE(spool.error().message.find(directory.options.directory), std::string::npos) << spool.error().message;
+    EXPECT_EQ(directory.log.count("event=spool-trouble"), 0u);
+    disk.mend();
+    EXPECT_TRUE(directory.open());
+  }
+}
+
 TEST(FaultyDisk, R11_a_commit_completes_when_nothing_of_it_is_left_to_be_synced) {
   SpoolDirectory directory;
   FaultyDisk disk(directory.options.directory);
