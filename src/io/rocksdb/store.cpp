@@ -2,12 +2,15 @@
 #include "io/rocksdb/store.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -79,6 +82,7 @@ Store::~Store() {
   }
   disk_.end_watch();
   if (watch_.joinable()) watch_.join();
+  if (lock_ >= 0) ::close(lock_);
 }
 
 /// A thread of its own, since all others may be waiting for the disk.
@@ -101,6 +105,7 @@ void Store::watch() {
 Result<> Store::open() {
   watch_ = std::thread([this] { watch(); });
   Result<> done = make_directory(options_.directory);
+  if (done) done = lock();
   for (const std::string& path : {data_directory_, records_directory()}) {
     if (done) done = make_directory(path);
   }
@@ -111,11 +116,45 @@ Result<> Store::open() {
   if (done) done = check_version();
   if (done) done = find_secret();
   if (done) done = sweep();
+  if (done) done = begin_use();
   if (!done) return done;
   check_space();
   committer_ = std::make_unique<Committer>(*db_, disk_, options_.sync, log_);
   running_ = committer_.get();
   workers_ = std::make_unique<Workers>(kWorkers);
+  return {};
+}
+
+/// Before anything in it is looked at: looking mends the logs, which would take away from under a relay that runs what it is writing. Held until this
+/// process ends.
+Result<> Store::lock() {
+  const auto in_use = [this](const std::string& path) {
+    return failure(ErrorKind::refused, "spool " + options_.directory + ": another process has it open (" + path + "); end that one first");
+  };
+  const std::string path = options_.directory + "/lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) return tl::unexpected<Error>(error_of_errno("open " + path, errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return in_use(path);
+    return tl::unexpected<Error>(error_of_errno("lock " + path, errno));
+  }
+  // Another program has the database itself open: an adieu of before this lock, or one of RocksDB's tools. RocksDB's own lock comes too late for us.
+  const std::string theirs = records_directory() + "/LOCK";
+  const int descriptor = ::open(theirs.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return {};
+  struct flock held {};
+  held.l_type = F_WRLCK;
+  held.l_whence = SEEK_SET;
+  const bool is_held = ::fcntl(descriptor, F_GETLK, &held) == 0 && held.l_type != F_UNLCK;
+  ::close(descriptor);
+  if (is_held) return in_use(theirs);
+  return {};
+}
+
+/// What the start has written is synced before the first batch says, by its mark, that everything in front of it was.
+Result<> Store::begin_use() {
+  if (const ::rocksdb::Status synced = db_->SyncWAL(); !synced.ok()) return tl::unexpected<Error>(to_error(synced, "spool"));
+  disk_.begin_use();
   return {};
 }
 
@@ -179,13 +218,7 @@ Result<> Store::open_database() {
   ::rocksdb::DB* db = nullptr;
   const ::rocksdb::Status status = ::rocksdb::DB::Open(
       options, records_directory(), {{::rocksdb::kDefaultColumnFamilyName, records}, {"mail-data", options}}, &families_, &db);
-  if (!status.ok()) {
-    const std::string words = status.ToString();
-    if (words.find("While lock file") != std::string::npos || words.find("lock hold by") != std::string::npos) {
-      return failure(ErrorKind::refused, "spool " + options_.directory + ": another process has it open; end that one first (" + words + ")");
-    }
-    return tl::unexpected<Error>(to_error(status, "spool " + options_.directory));
-  }
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool " + options_.directory));
   db_.reset(db);
   return {};
 }

@@ -71,6 +71,8 @@ class Store {
   };
 
   std::string records_directory() const { return options_.directory + "/records"; }
+  Result<> lock();
+  Result<> begin_use();
   Result<> check_logs();
   Result<> open_database();
   Result<> check_version();
@@ -88,6 +90,7 @@ class Store {
   Disk disk_;
   std::unique_ptr<::rocksdb::Env> env_;
   const std::string data_directory_;
+  int lock_ = -1;
   spool::MessageId last_old_id_;
   bool ended_in_order_ = true;
   std::string secret_;

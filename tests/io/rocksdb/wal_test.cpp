@@ -161,6 +161,21 @@ TEST_F(DamagedLog, R11_every_octet_that_was_synced_is_watched) {
   }
 }
 
+// What looks at the logs also mends them. A second relay on a spool in use, started by mistake, took away what the first had not yet written whole.
+TEST_F(DamagedLog, R11_the_log_of_a_relay_that_runs_is_left_alone) {
+  const auto running = original.open();
+  auto stored = fill(*running);
+  const fs::path path = log_of(original);
+  { std::ofstream(path, std::ios::binary | std::ios::app) << std::string(20, '\1'); }  // as a record that is being written
+  const std::string log = content_of(path);
+  const auto second = open_spool(original.options, original.log);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::refused);
+  EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
+  EXPECT_TRUE(content_of(path) == log);
+  EXPECT_EQ(original.log.count("event=spool-torn-end"), 0u);
+}
+
 TEST_F(DamagedLog, a_log_without_its_holes_is_what_it_was) {
   { const auto spool = original.open(); fill(*spool); }
   const fs::path path = log_of(original);
