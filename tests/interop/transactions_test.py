@@ -123,7 +123,6 @@ def test_eight_bit_converted(directory, children):
         assert name == "J\u00f6rg M\u00fcller" and subject == "Gr\u00fc\u00dfe", (name, subject)
         assert [part[1] for part in parts] == [None, "\u00e9t\u00e9.bin", None]
         assert [part[2] for part in parts] == [part[2] for part in read(original)[2]]
-    assert hop.connections <= 2, hop.connections
     assert "converted to 7 bits, so that its DKIM signature no longer matches" in relay.log()
 
 
