@@ -5,19 +5,14 @@
 
 namespace adieu::smtp {
 
-std::size_t MailDataDecoder::Next::from(Octets input, std::size_t from, std::uint64_t& examined) {
-  if (!known_ || at_ < from) {
-    known_ = true;
-    at_ = std::min(input.find(octet_, from), input.size());
-    examined += at_ - from + 1;
-  }
-  return at_;
-}
-
 std::size_t MailDataDecoder::decode(Octets input, std::string& out) {
   // Many short messages may stand in one input: to look through all of it for each of them would be quadratic again.
   std::size_t done = 0;
-  for (std::size_t part = kFirstPart; done < input.size() && !complete_; part *= 2) done += decode_part(input.substr(done, part), out);
+  for (std::size_t part = kFirstPart; done < input.size() && !complete_; part *= 2) {
+    // Room for more than the next part, so that a long message is seldom copied; not for all, most of which may be other messages.
+    if (done != 0) out.reserve(out.size() + std::min(input.size() - done, 8 * done));
+    done += decode_part(input.substr(done, part), out);
+  }
   return done;
 }
 

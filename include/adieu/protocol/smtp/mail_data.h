@@ -3,6 +3,7 @@
 // is an octet of its line like any other until it is left out of what is stored.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -36,7 +37,14 @@ class MailDataDecoder {
   class Next {
    public:
     explicit Next(char octet) : octet_(octet) {}
-    std::size_t from(Octets input, std::size_t from, std::uint64_t& examined);
+    std::size_t from(Octets input, std::size_t from, std::uint64_t& examined) {
+      if (!known_ || at_ < from) {
+        known_ = true;
+        at_ = std::min(input.find(octet_, from), input.size());
+        examined += at_ - from + 1;
+      }
+      return at_;
+    }
 
    private:
     char octet_;
