@@ -72,10 +72,10 @@ void Delivery::work() {
   queue_.wake(now());
   if (may_begin()) {
     while (const auto destination = queue_.next_for_idle()) {
-      const auto line = lines_.find(idle_.at(*destination).back());
-      line->second.job = queue_.take(*destination);
-      move(line, queue::Doing::sending);
-      send(line->second);
+      const auto connection = connections_.find(idle_.at(*destination).back());
+      connection->second.job = queue_.take(*destination);
+      move(connection, queue::Doing::sending);
+      send(connection->second);
     }
   }
   bool taken = false;
@@ -135,21 +135,21 @@ void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route
 }
 
 void Delivery::end_if_idle() {
-  if (shutting_down_ && lines_.empty() && !settling_.busy() && on_idle_) std::exchange(on_idle_, nullptr)();
+  if (shutting_down_ && connections_.empty() && !settling_.busy() && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 void Delivery::shut_down(std::function<void()> on_idle) {
   shutting_down_ = true;
   on_idle_ = std::move(on_idle);
-  while (!idle_order_.empty()) quit(lines_.find(idle_order_.front()));
+  while (!idle_order_.empty()) quit(connections_.find(idle_order_.front()));
   settling_.stop();
   end_if_idle();
 }
 
 void Delivery::cut() {
   std::vector<Outbound*> left;
-  for (const auto& [id, line] : lines_) {
-    if (line.outbound) left.push_back(line.outbound.get());
+  for (const auto& [id, connection] : connections_) {
+    if (connection.outbound) left.push_back(connection.outbound.get());
   }
   for (Outbound* outbound : left) outbound->cut();
 }

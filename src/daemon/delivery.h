@@ -79,7 +79,7 @@ class Delivery final : public Outbound::Owner {
 
  private:
   /// A connection, from the moment when its addresses are looked up.
-  struct Line {
+  struct Connection {
     route::Destination destination;
     const NextHopProfile* next_hop = nullptr;
     std::uint64_t back_offs = 0;                 // of the destination when this began
@@ -93,7 +93,7 @@ class Delivery final : public Outbound::Owner {
     std::list<std::uint64_t>::iterator waiting;  // its place in idle_order_, while it does
     bool has_waited = false;                     // so that the next hop may have had enough of it when the next message came
   };
-  using Lines = std::unordered_map<std::uint64_t, Line>;
+  using Connections = std::unordered_map<std::uint64_t, Connection>;
 
   void on_ready(Outbound& outbound) override;
   void on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcomes) override;
@@ -106,15 +106,15 @@ class Delivery final : public Outbound::Owner {
   bool may_begin();
   void open(const route::Destination& destination);
   void search_on(std::uint64_t id, std::size_t dialled);
-  void connect(Lines::iterator line, deliver::Search::Found found);
-  void unreachable(Lines::iterator line, const smtp::Outcome& outcome);
+  void connect(Connections::iterator connection, deliver::Search::Found found);
+  void unreachable(Connections::iterator connection, const smtp::Outcome& outcome);
   void give_up_elsewhere(const route::Destination& destination);
-  void move(Lines::iterator line, queue::Doing to);
-  void wait_for_message(Lines::iterator line);
-  void send(Line& line);
-  void quit(Lines::iterator line);
+  void move(Connections::iterator connection, queue::Doing to);
+  void wait_for_message(Connections::iterator connection);
+  void send(Connection& connection);
+  void quit(Connections::iterator connection);
   void quit_one_that_idles();
-  bool go_elsewhere(Line& line, queue::Job& job, std::vector<smtp::Outcome>& outcomes);
+  bool go_elsewhere(Connection& connection, queue::Job& job, std::vector<smtp::Outcome>& outcomes);
   void pause(const smtp::Outcome& failure);
   /// Returns the recipients that the next transaction with the same next hop is to have.
   std::optional<queue::Job> judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
@@ -122,9 +122,9 @@ class Delivery final : public Outbound::Owner {
   void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
   void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
   void end_if_idle();
-  Lines::iterator line_of(const Outbound& outbound);
-  void drop_outbound(Line& line);
-  void end(Lines::iterator line);
+  Connections::iterator connection_of(const Outbound& outbound);
+  void drop_outbound(Connection& connection);
+  void end(Connections::iterator connection);
   void arm();
   queue::Now now() const;
   double random();
@@ -136,8 +136,8 @@ class Delivery final : public Outbound::Owner {
   queue::Queue queue_;
   std::unique_ptr<dns::Resolver> resolver_;
   Settling settling_;
-  Lines lines_;
-  std::unordered_map<const Outbound*, std::uint64_t> line_ids_;
+  Connections connections_;
+  std::unordered_map<const Outbound*, std::uint64_t> connection_ids_;
   std::uint64_t last_id_ = 0;
   std::map<route::Destination, std::vector<std::uint64_t>> idle_;  // those that wait for a message, by destination
   std::list<std::uint64_t> idle_order_;                            // the same, the longest first

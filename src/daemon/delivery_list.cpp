@@ -36,14 +36,14 @@ std::vector<Delivery::Listed> Delivery::list(ListPlace& place, std::optional<spo
   if (!place.queue.at_end) return entries;
   // No more connections than the limits allow, and so these are few.
   std::vector<std::uint64_t> left;
-  for (const auto& [number, line] : lines_) {
-    if (line.job && number > place.connection) left.push_back(number);
+  for (const auto& [number, connection] : connections_) {
+    if (connection.job && number > place.connection) left.push_back(number);
   }
   std::sort(left.begin(), left.end());
   for (const std::uint64_t number : left) {
     if (!room()) return entries;
-    const Line& line = lines_.at(number);
-    add(listed(*line.job, line.destination, Listed::State::delivering));
+    const Connection& connection = connections_.at(number);
+    add(listed(*connection.job, connection.destination, Listed::State::delivering));
     place.connection = number;
   }
   place.at_end = true;
