@@ -7,109 +7,114 @@
 
 namespace adieu::daemon {
 
+/// One that asks.
+class Control::Connection final : uv::Stream::User, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Control& control, std::uint64_t id, std::unique_ptr<uv::Stream> stream)
+      : control_(control), id_(id), stream_(std::move(stream)), timer_(control.loop_, [this] { control_.close(id_); }) {
+    stream_->use(this);
+    stream_->read(true);
+    be_patient();
+  }
+
+  bool has_asked() const { return answer_ != nullptr; }
+
+ private:
+  void be_patient() { timer_.set(control_.loop_.now() + control_.patience_); }
+
+  void on_octets(Octets octets) override {
+    request_.append(octets);
+    const std::size_t end = request_.find('\n');
+    if (end == std::string::npos) {
+      if (request_.size() > kRequestLimit) control_.close(id_);
+      return;
+    }
+    stream_->read(false);
+    answer_ = control_.handler_(request_.substr(0, end));
+    next_part();
+  }
+  void on_end(uv::Transfer) override { control_.close(id_); }
+  void on_taken(std::size_t count) override {
+    written_ += count;
+    be_patient();
+    write();
+  }
+
+  void next_part() {
+    timer_.set(std::nullopt);  // now the relay is to be waited for
+    answer_([self = weak_from_this()](Part part) {
+      const auto asker = self.lock();
+      if (!asker) return;
+      asker->part_ = std::move(part.lines);
+      asker->written_ = 0;
+      asker->last_ = part.last;
+      if (part.last) asker->part_ += '\n';
+      asker->be_patient();
+      // In a turn of its own: an answer whose parts are all there would else take the loop for as long as the asker takes them.
+      asker->control_.loop_.post([self] {
+        if (const auto still = self.lock()) still->write();
+      });
+    });
+  }
+
+  void write() {
+    if (written_ < part_.size()) {
+      const uv::Transferred result = stream_->write(Octets(part_).substr(written_));
+      if (result.how == uv::Transfer::reset) {
+        control_.close(id_);
+        return;
+      }
+      written_ += result.octets;
+      if (written_ < part_.size()) return;
+    }
+    if (last_) {
+      control_.close(id_);
+    } else {
+      next_part();
+    }
+  }
+
+  Control& control_;
+  const std::uint64_t id_;
+  const std::unique_ptr<uv::Stream> stream_;
+  uv::Timer timer_;
+  std::string request_;
+  Answer answer_;           // none until it has asked
+  std::string part_;
+  std::size_t written_ = 0;
+  bool last_ = false;
+};
+
 Control::Control(uv::Loop& loop, uv::Descriptor socket, Handler handler, Duration patience)
     : loop_(loop),
-      socket_(std::move(socket)),
       handler_(std::move(handler)),
       patience_(patience),
-      self_(std::make_shared<Control*>(this)),
-      poll_(loop, socket_.get(), [this](int) { accept(); }),
-      retry_(loop, [this] { poll_.set(UV_READABLE); }) {
-  poll_.set(UV_READABLE);
-}
+      listener_(
+          loop, std::move(socket), [this](uv::Accepted accepted) { accept(std::move(accepted.stream)); },
+          [](const Error&) {}) {}  // that the machine is out of descriptors, the listeners say
 
 Control::~Control() = default;
 
-void Control::accept() {
-  auto accepted = uv::accept(socket_);
-  if (!accepted) {  // the listeners say so
-    poll_.set(0);
-    retry_.set(loop_.now() + uv::kOutOfDescriptors);
-    return;
-  }
-  if (!*accepted || !make_room()) return;
+void Control::accept(std::unique_ptr<uv::Stream> stream) {
+  if (!make_room()) return;
   const std::uint64_t id = ++last_id_;
-  Connection& connection = connections_[id];
-  connection.socket = std::move((*accepted)->socket);
-  connection.poll = std::make_unique<uv::Poll>(loop_, connection.socket.get(), [this, id](int) {
-    if (connections_.at(id).answer) {
-      write(id);
-    } else {
-      read(id);
-    }
-  });
-  connection.timer = std::make_unique<uv::Timer>(loop_, [this, id] { close(id); });
-  connection.timer->set(loop_.now() + patience_);
-  connection.poll->set(UV_READABLE);
+  connections_.emplace(id, std::make_shared<Connection>(*this, id, std::move(stream)));
 }
 
 /// Connections that ask nothing never keep out one that would: the oldest of them gives way.
 bool Control::make_room() {
   if (connections_.size() < kConnections) return true;
-  const auto silent = std::find_if(connections_.begin(), connections_.end(), [](const auto& entry) { return !entry.second.answer; });
+  const auto silent = std::find_if(connections_.begin(), connections_.end(), [](const auto& entry) { return !entry.second->has_asked(); });
   if (silent == connections_.end()) return false;
   close(silent->first);
   return true;
 }
 
-void Control::read(std::uint64_t id) {
-  Connection& connection = connections_.at(id);
-  std::array<char, 4096> block{};
-  const uv::Transferred result = uv::receive(connection.socket, block.data(), block.size());
-  if (result.how == uv::Transfer::again) return;
-  connection.request.append(block.data(), result.octets);
-  const std::size_t end = connection.request.find('\n');
-  if (end == std::string::npos) {
-    if (result.how != uv::Transfer::done || connection.request.size() > kRequestLimit) close(id);
-    return;
-  }
-  connection.answer = handler_(connection.request.substr(0, end));
-  next_part(id);
-}
-
-void Control::next_part(std::uint64_t id) {
-  Connection& connection = connections_.at(id);
-  connection.poll->set(0);
-  connection.timer->set(std::nullopt);  // now the relay is to be waited for
-  connection.answer([self = std::weak_ptr(self_), id](Part part) {
-    const auto alive = self.lock();
-    if (!alive || !(*alive)->connections_.contains(id)) return;
-    Control& control = **alive;
-    Connection& asker = control.connections_.at(id);
-    asker.part = std::move(part.lines);
-    asker.written = 0;
-    asker.last = part.last;
-    if (asker.last) asker.part += '\n';
-    asker.timer->set(control.loop_.now() + control.patience_);
-    asker.poll->set(UV_WRITABLE);
-  });
-}
-
-void Control::write(std::uint64_t id) {
-  Connection& connection = connections_.at(id);
-  if (connection.written < connection.part.size()) {
-    const uv::Transferred result = uv::send(connection.socket, Octets(connection.part).substr(connection.written));
-    if (result.how == uv::Transfer::again) return;
-    if (result.how != uv::Transfer::done) {
-      close(id);
-      return;
-    }
-    connection.written += result.octets;
-    connection.timer->set(loop_.now() + patience_);
-    if (connection.written < connection.part.size()) return;
-  }
-  if (connection.last) {
-    close(id);
-  } else {
-    next_part(id);
-  }
-}
-
 void Control::close(std::uint64_t id) {
   const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
   // Not destroyed here: this is its own call.
-  found->second.poll->set(0);
-  loop_.post([dead = std::make_shared<Connection>(std::move(found->second))] {});
+  loop_.post([dead = std::move(found->second)] {});
   connections_.erase(found);
 }
 
@@ -123,7 +128,7 @@ Result<> ask_relay(const std::string& path, const std::string& request, const st
   if (!socket) return tl::unexpected<Error>(socket.error());
   std::string left = request + "\n";
   while (!left.empty()) {
-    const uv::Transferred result = uv::send(*socket, left);
+    const uv::Transferred result = uv::send(socket->get(), left);
     if (result.how == uv::Transfer::again) return failed(ErrorKind::timeout, "the relay does not read the question");
     if (result.how != uv::Transfer::done) return failed(ErrorKind::refused, "the relay does not listen");
     left.erase(0, result.octets);
@@ -131,7 +136,7 @@ Result<> ask_relay(const std::string& path, const std::string& request, const st
   std::string answer;
   std::array<char, 65'536> block{};
   for (;;) {
-    const uv::Transferred result = uv::receive(*socket, block.data(), block.size());
+    const uv::Transferred result = uv::receive(socket->get(), block.data(), block.size());
     if (result.how == uv::Transfer::again) return failed(ErrorKind::timeout, "the relay does not answer; look at its log");
     if (result.how != uv::Transfer::done) return failed(ErrorKind::io, "the answer broke off");
     answer.append(block.data(), result.octets);

@@ -10,7 +10,7 @@
 
 #include "adieu/base/log.h"
 #include "io/uv/loop.h"
-#include "io/uv/socket.h"
+#include "io/uv/stream.h"
 
 namespace adieu::daemon {
 
@@ -38,33 +38,18 @@ class Control {
   static constexpr std::size_t kRequestLimit = 65'536;
   static constexpr std::size_t kConnections = 16;
 
-  struct Connection {
-    uv::Descriptor socket;
-    std::unique_ptr<uv::Poll> poll;
-    std::unique_ptr<uv::Timer> timer;
-    std::string request;
-    Answer answer;           // none until it has asked
-    std::string part;
-    std::size_t written = 0;
-    bool last = false;
-  };
+  class Connection;
 
-  void accept();
+  void accept(std::unique_ptr<uv::Stream> stream);
   bool make_room();
-  void read(std::uint64_t id);
-  void next_part(std::uint64_t id);
-  void write(std::uint64_t id);
   void close(std::uint64_t id);
 
   uv::Loop& loop_;
-  uv::Descriptor socket_;
   Handler handler_;
   const Duration patience_;
   std::uint64_t last_id_ = 0;
-  std::map<std::uint64_t, Connection> connections_;  // the oldest first
-  std::shared_ptr<Control*> self_;
-  uv::Poll poll_;
-  uv::Timer retry_;  // after the machine ran out of descriptors
+  std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;  // the oldest first
+  uv::Listener listener_;
 };
 
 /// An answer of one part.

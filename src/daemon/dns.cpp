@@ -9,9 +9,7 @@ namespace {
 class LoopResolver final : public dns::Resolver {
  public:
   LoopResolver(uv::Loop& loop, std::unique_ptr<unbound::UnboundResolver> resolver)
-      : resolver_(std::move(resolver)), poll_(loop, resolver_->descriptor(), [this](int) { resolver_->process(); }) {
-    poll_.set(UV_READABLE);
-  }
+      : resolver_(std::move(resolver)), answers_(loop, resolver_->descriptor(), [this] { resolver_->process(); }) {}
   void mail_exchangers(const std::string& domain, std::function<void(dns::MailExchangers)> done) override {
     resolver_->mail_exchangers(domain, std::move(done));
   }
@@ -21,7 +19,7 @@ class LoopResolver final : public dns::Resolver {
 
  private:
   std::unique_ptr<unbound::UnboundResolver> resolver_;
-  uv::Poll poll_;
+  uv::Readable answers_;
 };
 
 }  // namespace

@@ -12,17 +12,13 @@ Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& l
       closures_(closures),
       id_(closures.next_connection()),
       on_end_(std::move(on_end)),
-      transport_(loop, std::move(accepted.socket),
-                 [this](int events) {
-                   if ((events & UV_READABLE) != 0) transport_.read(connection_, loop_.now());
-                   work();
-                 }),
       timer_(loop,
              [this] {
                connection_.expire(loop_.now());
                work();
              }),
-      connection_(listener.connection, loop.now()) {}
+      connection_(listener.connection, loop.now()),
+      transport_(loop, std::move(accepted.stream), connection_, [this] { work(); }) {}
 
 Inbound::~Inbound() = default;
 
@@ -44,10 +40,8 @@ void Inbound::cut() {
 void Inbound::work() {
   if (working_) return;  // an answer that came within its question
   working_ = true;
-  bool full = false;
   for (;;) {
-    const Instant now = loop_.now();
-    smtp::ServerConnectionAction action = connection_.next_action(now);
+    smtp::ServerConnectionAction action = connection_.next_action(loop_.now());
     if (auto* asked = std::get_if<smtp::AskedQuestion>(&action)) {
       ask(std::move(*asked));
       continue;
@@ -56,19 +50,16 @@ void Inbound::work() {
     tell_layer_ends();
     if (std::holds_alternative<smtp::CloseTransport>(action)) {
       timer_.set(std::nullopt);
-      transport_.await(false, false);
+      transport_.await_input(false);
       on_end_();  // may destroy this
       return;
     }
     if (connection_.output().empty()) break;
     // R4: what came before S is outside both layers, and is to be seen before S goes.
-    if (connection_.reads_before_writing() && transport_.read(connection_, now)) continue;
-    if (!transport_.write(connection_, now)) {
-      full = true;
-      break;
-    }
+    if (connection_.reads_before_writing() && transport_.read_now()) continue;
+    if (!transport_.write()) break;
   }
-  transport_.await(connection_.wants_input(), full);
+  transport_.await_input(connection_.wants_input());
   timer_.set(connection_.deadline());
   working_ = false;
 }

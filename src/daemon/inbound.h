@@ -74,9 +74,9 @@ class Inbound {
   const std::string id_;
   std::function<void()> on_end_;
   bool working_ = false;
-  Transport transport_;
   uv::Timer timer_;
-  smtp::ServerConnection connection_;  // before the transport in destruction: its transactions roll back first
+  smtp::ServerConnection connection_;
+  Transport<smtp::ServerConnection> transport_;
 };
 
 }  // namespace adieu::daemon

@@ -9,49 +9,30 @@
 
 namespace adieu::daemon {
 namespace {
-constexpr int kAcceptsAtOnce = 64;
 constexpr std::size_t kReserves = 2;  // connections to next hops leave one
 }  // namespace
 
 Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
                      MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle)
     : loop_(loop),
-      socket_(std::move(socket)),
       profile_(profile),
       limits_(limits),
       handler_(handler),
       closures_(closures),
       log_(log),
-      on_idle_(std::move(on_idle)),
-      poll_(std::make_unique<uv::Poll>(loop, socket_.get(), [this](int) { accept(); })),
-      retry_(loop, [this] {
-        if (poll_) poll_->set(UV_READABLE);
-      }) {
-  poll_->set(UV_READABLE);
+      on_idle_(std::move(on_idle)) {
+  listener_.emplace(
+      loop, std::move(socket), [this](uv::Accepted accepted) { admit(std::move(accepted)); },
+      [this](const Error& error) { tell_out_of_descriptors(error.message); });
 }
 
 Listening::~Listening() {
   for (const auto& [id, entry] : inbound_) limits_.release(entry.address, profile_.number);
 }
 
-void Listening::accept() {
-  for (int accepts = 0; accepts < kAcceptsAtOnce; ++accepts) {
-    auto accepted = uv::accept(socket_);
-    if (!accepted) {
-      tell_out_of_descriptors(accepted.error().message);
-      poll_->set(0);
-      retry_.set(loop_.now() + uv::kOutOfDescriptors);
-      return;
-    }
-    if (!*accepted) return;
-    if (uv::is_of_reserve((*accepted)->socket, kReserves)) {
-      tell_out_of_descriptors("the rest of the descriptors is held back for the spool, the log and deliveries");
-      // Nothing but TLS may be said on an implicit listener.
-      if (profile_.connection.tls != smtp::ServerTls::implicit) uv::send((*accepted)->socket, smtp::reply::too_many_connections().wire());
-      continue;
-    }
-    admit(std::move(**accepted));
-  }
+/// Nothing but TLS may be said on an implicit listener.
+void Listening::turn_away(uv::Stream& stream) {
+  if (profile_.connection.tls != smtp::ServerTls::implicit) stream.write(smtp::reply::too_many_connections().wire());
 }
 
 void Listening::tell_out_of_descriptors(const std::string& error) {
@@ -65,6 +46,11 @@ void Listening::tell_out_of_descriptors(const std::string& error) {
 }
 
 void Listening::admit(uv::Accepted accepted) {
+  if (uv::is_of_reserve(accepted.stream->descriptor(), kReserves)) {
+    tell_out_of_descriptors("the rest of the descriptors is held back for the spool, the log and deliveries");
+    turn_away(*accepted.stream);
+    return;
+  }
   const IpAddress address = accepted.peer.address;
   if (const auto refusal = limits_.admit(address, profile_.number)) {
     const smtp::Reply reply = smtp::reply::too_many_connections();
@@ -75,8 +61,7 @@ void Listening::admit(uv::Accepted accepted) {
                                    .field("command", "CONNECT")
                                    .field("limit", access::name(*refusal))
                                    .field("reply", reply.line()));
-    // Nothing but TLS may be said on an implicit listener.
-    if (profile_.connection.tls != smtp::ServerTls::implicit) uv::send(accepted.socket, reply.wire());
+    turn_away(*accepted.stream);
     return;
   }
   const std::uint64_t id = ++last_id_;
@@ -97,8 +82,7 @@ void Listening::end(std::uint64_t id) {
 
 void Listening::shut_down() {
   shutting_down_ = true;
-  poll_.reset();
-  socket_ = uv::Descriptor();
+  listener_.reset();
   if (inbound_.empty()) on_idle_();
   for (Inbound* inbound : all()) inbound->shut_down();
 }

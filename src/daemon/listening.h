@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,14 +29,13 @@ class Listening {
   std::size_t connections() const { return inbound_.size(); }
 
  private:
-  void accept();
   void admit(uv::Accepted accepted);
+  void turn_away(uv::Stream& stream);
   void tell_out_of_descriptors(const std::string& error);
   void end(std::uint64_t id);
   std::vector<Inbound*> all() const;  // of which each may end while it is worked on
 
   uv::Loop& loop_;
-  uv::Descriptor socket_;
   const ListenerProfile& profile_;
   access::ConnectionLimits& limits_;
   MailHandler& handler_;
@@ -49,8 +49,7 @@ class Listening {
     std::unique_ptr<Inbound> inbound;
   };
   std::unordered_map<std::uint64_t, Entry> inbound_;
-  std::unique_ptr<uv::Poll> poll_;
-  uv::Timer retry_;  // after the machine ran out of descriptors
+  std::optional<uv::Listener> listener_;
 };
 
 }  // namespace adieu::daemon

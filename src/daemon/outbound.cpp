@@ -68,12 +68,12 @@ void Outbound::try_candidate() {
     refuse_loop();
     return;
   }
-  auto socket = uv::connect_tcp(candidate.endpoint);
+  auto stream = uv::Stream::connect(loop_, candidate.endpoint, [this](const std::optional<Error>& error) { on_connected(error); });
   using Whose = uv::ConnectFailure::Whose;
-  if (socket || socket.error().whose == Whose::peer) ++dialled_;
-  if (!socket) {
-    lacked_descriptors_ = socket.error().whose == Whose::ours;
-    smtp::Outcome failure = unreachable(candidate, socket.error().error.message);
+  if (stream || stream.error().whose == Whose::peer) ++dialled_;
+  if (!stream) {
+    lacked_descriptors_ = stream.error().whose == Whose::ours;
+    smtp::Outcome failure = unreachable(candidate, stream.error().error.message);
     if (lacked_descriptors_) {
       close(std::move(failure));
     } else {
@@ -81,20 +81,16 @@ void Outbound::try_candidate() {
     }
     return;
   }
-  connecting_ = std::move(*socket);
-  connecting_poll_ = std::make_unique<uv::Poll>(loop_, connecting_.get(), [this](int) { on_connected(); });
-  connecting_poll_->set(UV_WRITABLE);
+  connecting_ = std::move(*stream);
   timer_.set(loop_.now() + profile_.connect_timeout);
 }
 
-void Outbound::on_connected() {
-  connecting_poll_.reset();
-  if (const auto error = uv::connect_error(connecting_)) {
-    connecting_ = uv::Descriptor();
+void Outbound::on_connected(const std::optional<Error>& error) {
+  if (error) {
     try_next(unreachable(candidates_[at_], error->message));
     return;
   }
-  const auto local = uv::local_endpoint(connecting_);
+  const auto local = connecting_->local_endpoint();
   if (local && is_ours(profile_.own, candidates_[at_].endpoint, local->address)) {
     refuse_loop();
     return;
@@ -106,10 +102,7 @@ void Outbound::on_connected() {
     connection_profile_.channels = channels_.get();
   }
   connection_ = std::make_unique<smtp::ClientConnection>(connection_profile_, loop_.now());
-  transport_ = std::make_unique<Transport>(loop_, std::exchange(connecting_, {}), [this](int events) {
-    if ((events & UV_READABLE) != 0) transport_->read(*connection_, loop_.now());
-    work();
-  });
+  transport_ = std::make_unique<Transport<smtp::ClientConnection>>(loop_, std::move(connecting_), *connection_, [this] { work(); });
   work();
 }
 
@@ -148,10 +141,9 @@ void Outbound::close(std::optional<smtp::Outcome> failure) {
 
 void Outbound::end_connection() {
   timer_.set(std::nullopt);
-  connecting_poll_.reset();
-  connecting_ = uv::Descriptor();
-  connection_.reset();
+  connecting_.reset();
   transport_.reset();
+  connection_.reset();
   channels_.reset();
 }
 
@@ -191,10 +183,8 @@ void Outbound::work_later() {
 void Outbound::work() {
   if (working_) return;
   working_ = true;
-  bool full = false;
   for (;;) {
-    const Instant now = loop_.now();
-    smtp::ClientConnectionAction action = connection_->next_action(now);
+    smtp::ClientConnectionAction action = connection_->next_action(loop_.now());
     tell_layer_ends();
     if (std::holds_alternative<smtp::Ready>(action)) {
       was_ready_ = true;
@@ -230,13 +220,9 @@ void Outbound::work() {
       }
       return;
     }
-    if (connection_->output().empty()) break;
-    if (!transport_->write(*connection_, now)) {
-      full = true;
-      break;
-    }
+    if (connection_->output().empty() || !transport_->write()) break;
   }
-  transport_->await(true, full);
+  transport_->await_input(true);
   timer_.set(connection_->deadline());
   working_ = false;
 }

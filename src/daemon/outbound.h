@@ -83,7 +83,7 @@ class Outbound {
   void try_candidate();
   void try_next(smtp::Outcome failure);
   void close(std::optional<smtp::Outcome> failure);
-  void on_connected();
+  void on_connected(const std::optional<Error>& error);
   void refuse_loop();
   void work();
   void work_later();
@@ -112,13 +112,12 @@ class Outbound {
   bool working_ = false;
   std::uint64_t messages_ = 0;
 
-  uv::Descriptor connecting_;
-  std::unique_ptr<uv::Poll> connecting_poll_;
+  std::unique_ptr<uv::Stream> connecting_;
   uv::Timer timer_;
   std::unique_ptr<tls::ChannelFactory> channels_;
   smtp::ClientConnectionProfile connection_profile_;
   std::unique_ptr<smtp::ClientConnection> connection_;
-  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Transport<smtp::ClientConnection>> transport_;  // before the connection in destruction
 
   MailSource source_;
   std::uint64_t supplied_ = 0;          // octets of trace and mail data

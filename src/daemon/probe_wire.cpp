@@ -88,7 +88,7 @@ void ProbeWire::flush(Octets behind) {
 void ProbeWire::send(Octets octets) {
   const Instant deadline = this_moment() + target_.timeout;
   while (!octets.empty() && !end_) {
-    const uv::Transferred result = uv::send(socket_, octets);
+    const uv::Transferred result = uv::send(socket_.get(), octets);
     octets.remove_prefix(result.octets);
     // An RST that sending meets is not met by reading again; EPIPE behind a FIN is.
     if (result.how == uv::Transfer::reset && errno == ECONNRESET) end_ = Event::reset;
@@ -177,7 +177,7 @@ void ProbeWire::read_clear(Octets already_there) {
 
 void ProbeWire::read() {
   std::array<char, 16'384> block{};
-  const uv::Transferred result = uv::receive(socket_, block.data(), block.size());
+  const uv::Transferred result = uv::receive(socket_.get(), block.data(), block.size());
   const Octets octets(block.data(), result.octets);
   octets_ += octets.size();
   if (reads_tls_) {

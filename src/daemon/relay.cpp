@@ -194,7 +194,6 @@ Result<> Relay::prepare_next_hops() {
 
 int Relay::run(std::function<void()> reopen_log) {
   reopen_log_ = std::move(reopen_log);
-  std::signal(SIGPIPE, SIG_IGN);
   try {
     for (const auto& shard : shards_) shard->start();
   } catch (const std::system_error& error) {

@@ -97,7 +97,7 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   if (!credentials) return tl::unexpected<Error>(credentials.error());
   auto socket = uv::listen_tcp(endpoint);
   if (!socket) return tl::unexpected<Error>(socket.error());
-  const auto bound = uv::local_endpoint(*socket);
+  const auto bound = uv::local_endpoint(socket->get());
   if (!bound) return tl::unexpected<Error>(bound.error());
 
   ListenerProfile profile;
@@ -108,7 +108,6 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   profile.connection.tls = smtp::ServerTls::optional;
   profile.connection.channels = profile.channels.get();
   access::ConnectionLimits limits({kConnections, kConnections, kConnections, 0, {0}});
-  std::signal(SIGPIPE, SIG_IGN);
 
   uv::Loop loop;
   SinkHandler handler(directory);

@@ -1,92 +1,103 @@
-// A TCP connection under a pure one: reads into it, writes out of it, and tells it exactly how much the kernel took.
+// A stream under a pure connection: gives it what comes, writes what it has to say, and tells it exactly how much the kernel took.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <memory>
 
 #include "adieu/base/clock.h"
 #include "io/uv/loop.h"
-#include "io/uv/socket.h"
+#include "io/uv/stream.h"
 
 namespace adieu::daemon {
 
-/// `Connection` is smtp::ServerConnection or smtp::ClientConnection; the transport neither owns it nor keeps it.
-class Transport {
+/// `Connection` is smtp::ServerConnection or smtp::ClientConnection, and outlives this.
+template <class Connection>
+class Transport final : uv::Stream::User {
  public:
-  /// Where a loop reads to before the connection takes it; one for each thread.
-  static constexpr std::size_t kBlock = 65'536;
-
-  Transport(uv::Loop& loop, uv::Descriptor socket, std::function<void(int)> on_ready)
-      : socket_(std::move(socket)), poll_(loop, socket_.get(), std::move(on_ready)) {}
+  /// `work`: called when the connection was given something, octets or their end, or room for its output.
+  Transport(uv::Loop& loop, std::unique_ptr<uv::Stream> stream, Connection& connection, std::function<void()> work)
+      : loop_(loop), stream_(std::move(stream)), connection_(connection), work_(std::move(work)) {
+    stream_->use(this);
+  }
   /// What came unread is taken from the kernel first: closing over it would send RST and could destroy our last octets on their way.
   ~Transport() {
-    if (!ended_) discard();
-    poll_.set(0);
+    for (int blocks = 0; blocks < kBlocksAtOnce && !ended_; ++blocks) {
+      if (stream_->receive(block().data(), block().size()).how != uv::Transfer::done) return;
+    }
   }
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  /// Reads what is there, a few blocks at most. True when the connection was given anything: octets, FIN or RST.
-  template <class Connection>
-  bool read(Connection& connection, Instant now) {
+  /// Gives the connection what the kernel holds at this moment, a few blocks at most. True when that was anything: octets, FIN or RST.
+  bool read_now() {
     bool any = false;
     for (int blocks = 0; blocks < kBlocksAtOnce && !ended_; ++blocks) {
-      const uv::Transferred result = uv::receive(socket_, block().data(), block().size());
-      switch (result.how) {
-        case uv::Transfer::done: connection.receive(Octets(block().data(), result.octets), now); break;
-        case uv::Transfer::again: return any;
-        case uv::Transfer::eof:
-          ended_ = true;
-          connection.receive_eof(now);
-          break;
-        case uv::Transfer::reset:
-          ended_ = true;
-          connection.receive_reset(now);
-          break;
-      }
+      const uv::Transferred result = stream_->receive(block().data(), block().size());
+      if (result.how == uv::Transfer::again) return any;
       any = true;
+      if (result.how == uv::Transfer::done) {
+        connection_.receive(Octets(block().data(), result.octets), loop_.now());
+      } else {
+        end(result.how);
+      }
       if (result.octets < block().size()) return any;
     }
     return any;
   }
 
-  /// Writes what the kernel takes. True when it took everything; false when it is full (its room will be announced) or gone.
-  template <class Connection>
-  bool write(Connection& connection, Instant now) {
-    const Octets output = connection.output();
-    const uv::Transferred result = uv::send(socket_, output);
+  /// Writes what the kernel takes. True when it took everything; false when it is full (`work` is called when it has room).
+  bool write() {
+    const Octets output = connection_.output();
+    const uv::Transferred result = stream_->write(output);
     if (result.how == uv::Transfer::reset) {
-      ended_ = true;
-      connection.receive_reset(now);
+      end(result.how);
       return true;  // the connection has something to say about it
     }
     const bool whole = result.octets == output.size();
-    if (result.octets != 0) connection.sent(result.octets, now);
+    if (result.octets != 0) connection_.sent(result.octets, loop_.now());
     return whole;
   }
 
-  /// What to wait for from now on.
-  void await(bool input, bool room) { poll_.set((input && !ended_ ? UV_READABLE : 0) | (room ? UV_WRITABLE : 0)); }
-
-  const uv::Descriptor& socket() const { return socket_; }
+  /// Whether what comes is to be read from now on.
+  void await_input(bool input) { stream_->read(input && !ended_); }
 
  private:
   static constexpr int kBlocksAtOnce = 4;
-  using Block = std::array<char, kBlock>;
+  using Block = std::array<char, 65'536>;
   static Block& block() {
     thread_local Block block;
     return block;
   }
-  void discard() {
-    for (int blocks = 0; blocks < kBlocksAtOnce; ++blocks) {
-      if (uv::receive(socket_, block().data(), block().size()).how != uv::Transfer::done) return;
+
+  void on_octets(Octets octets) override {
+    connection_.receive(octets, loop_.now());
+    work_();
+  }
+  void on_end(uv::Transfer how) override {
+    end(how);
+    work_();
+  }
+  void on_taken(std::size_t count) override {
+    // A connection that broke meanwhile has dropped its output.
+    if (connection_.output().size() >= count) connection_.sent(count, loop_.now());
+    work_();
+  }
+  void end(uv::Transfer how) {
+    ended_ = true;
+    if (how == uv::Transfer::eof) {
+      connection_.receive_eof(loop_.now());
+    } else {
+      connection_.receive_reset(loop_.now());
     }
   }
 
-  uv::Descriptor socket_;
+  uv::Loop& loop_;
+  const std::unique_ptr<uv::Stream> stream_;
+  Connection& connection_;
+  const std::function<void()> work_;
   bool ended_ = false;  // FIN or RST came
-  uv::Poll poll_;
 };
 
 }  // namespace adieu::daemon

@@ -2,6 +2,7 @@
 #include "daemon/control.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -70,7 +71,7 @@ TEST_F(ControlTest, no_more_is_made_of_an_answer_than_the_asker_takes) {
   auto made = std::make_shared<std::atomic<int>>(0);
   start([&](const std::string& request) { return request == "list" ? parts(made, 1000, 100'000) : whole_answer("pong\n"); });
   const uv::Descriptor slow = connect();
-  ASSERT_EQ(uv::send(slow, "list\n").octets, 5u);
+  ASSERT_EQ(uv::send(slow.get(), "list\n").octets, 5u);
   while (*made == 0) std::this_thread::yield();
   for (int others = 0; others < 20; ++others) EXPECT_EQ(ask_relay(path_, "ping").value_or("none"), "pong\n");
   EXPECT_LT(*made, 100) << "the kernel's buffer alone";
@@ -82,9 +83,9 @@ TEST_F(ControlTest, an_answer_that_breaks_off_is_an_error_even_at_the_end_of_a_l
   ASSERT_TRUE(listener);
   relay = std::thread([&] {
     for (;;) {
-      auto accepted = uv::accept(*listener);
-      if (accepted && *accepted) {
-        uv::send((*accepted)->socket, "one\n");
+      const uv::Descriptor accepted(::accept(listener->get(), nullptr, nullptr));
+      if (accepted) {
+        uv::send(accepted.get(), "one\n");
         return;
       }
       std::this_thread::sleep_for(1ms);
@@ -107,7 +108,7 @@ TEST_F(ControlTest, an_asker_that_says_nothing_for_too_long_is_let_go) {
   start([](const std::string&) { return whole_answer("pong\n"); }, 20ms);
   const uv::Descriptor silent = connect();
   char octet = 0;
-  EXPECT_EQ(uv::receive(silent, &octet, 1).how, uv::Transfer::eof);
+  EXPECT_EQ(uv::receive(silent.get(), &octet, 1).how, uv::Transfer::eof);
 }
 
 TEST_F(ControlTest, a_relay_that_does_not_answer_is_given_up) {

@@ -33,17 +33,17 @@ class InboundTest : public testing::Test {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     socket_ = uv::Descriptor(ends[0]);
-    inbound_ = std::make_unique<daemon::Inbound>(loop_, uv::Accepted{uv::Descriptor(ends[1]), {}}, listener_, handler_, closures_,
+    inbound_ = std::make_unique<daemon::Inbound>(loop_, uv::Accepted{std::make_unique<uv::Stream>(loop_, uv::Descriptor(ends[1])), {}}, listener_, handler_, closures_,
                                                  [this] { ended_ = true; });
     inbound_->start();
   }
 
-  void write(std::string_view octets) { ASSERT_EQ(uv::send(socket_, octets).octets, octets.size()); }
+  void write(std::string_view octets) { ASSERT_EQ(uv::send(socket_.get(), octets).octets, octets.size()); }
   /// What the server has said, once it has done all that it can.
   std::string read() {
     for (int turns = 0; turns < 5; ++turns) loop_.turn(false);
     std::string all(100'000, '\0');
-    all.resize(uv::receive(socket_, all.data(), all.size()).octets);
+    all.resize(uv::receive(socket_.get(), all.data(), all.size()).octets);
     return all;
   }
   std::string say(std::string_view text) {

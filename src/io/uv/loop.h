@@ -1,11 +1,9 @@
-// One libuv loop as an executor: tasks may be posted to it from any thread; timers and polls live in it. A loop and everything in it
-// belongs to the thread that runs it. It is embedded as libuv's documentation of uv_backend_fd describes: it stands in an epoll set beside the
-// descriptors of all Polls, which so cost neither a handle each nor a second epoll_wait.
+// One libuv loop as an executor: tasks may be posted to it from any thread; timers, streams and all else live in it. A loop and everything in it
+// belongs to the thread that runs it.
 #pragma once
 
 #include <uv.h>
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,11 +38,10 @@ class Owned {
   Handle* handle_;
 };
 
-class Poll;
-
 class Loop final : public Executor {
  public:
-  /// Throws std::system_error where the machine has no descriptors or memory for it: loops are made when the program starts.
+  /// Throws std::system_error where the machine has no descriptors or memory for it: loops are made when the program starts. From then on the process
+  /// ignores SIGPIPE, since libuv writes to sockets with write(2).
   Loop();
   /// Closes what is left and runs the loop until libuv has let go of it; tasks not run yet are destroyed.
   ~Loop() override;
@@ -64,26 +61,11 @@ class Loop final : public Executor {
   uv_loop_t* get() { return &loop_; }
 
  private:
-  friend class Poll;
-  /// A Poll by its place. An event that was due when its Poll was destroyed finds the place empty, or taken by a later number.
-  struct Place {
-    Poll* poll = nullptr;
-    std::uint32_t number = 0;
-  };
-
   void run_tasks();
-  std::uint32_t enter(Poll& poll);
-  void leave(std::uint32_t place);
-  void tell(std::uint64_t which, std::uint32_t events);
-  int libuv_timeout() const;
 
   uv_loop_t loop_{};
-  int epoll_ = -1;  // of libuv's descriptor, wake_ and all Polls
-  int wake_ = -1;   // an eventfd
+  std::unique_ptr<Owned<uv_async_t>> wake_;
   bool stopping_ = false;
-  std::vector<Place> places_;
-  std::vector<std::uint32_t> free_places_;
-  std::vector<std::uint64_t> unwatched_;  // places and numbers of Polls that the kernel did not take, for the time being
   std::mutex mutex_;
   std::vector<Task> tasks_;   // guarded by mutex_
   std::vector<Task> running_;
@@ -107,27 +89,15 @@ class Timer {
   Owned<uv_timer_t> handle_;
 };
 
-/// Tells when a file descriptor can be read or written (UV_READABLE, UV_WRITABLE). Does not own the descriptor, which must stay open for as long
-/// as this lives. A uv_poll_t of its own for each connection would cost six system calls where two do.
-class Poll {
+/// Calls back when a descriptor that a library owns can be read. It must stay open for as long as this lives.
+class Readable {
  public:
-  Poll(Loop& loop, int descriptor, std::function<void(int events)> callback);
-  ~Poll();
-  Poll(const Poll&) = delete;
-  Poll& operator=(const Poll&) = delete;
-  /// 0: nothing.
-  void set(int events);
+  /// Throws std::system_error where the kernel does not let it be waited for.
+  Readable(Loop& loop, int descriptor, std::function<void()> callback);
 
  private:
-  friend class Loop;
-  void watch();
-
-  Loop& loop_;
-  const int descriptor_;
-  const std::function<void(int)> callback_;
-  const std::uint32_t place_;
-  int events_ = 0;
-  bool watched_ = false;
+  const std::function<void()> callback_;
+  Owned<uv_poll_t> handle_;
 };
 
 /// Calls back at each delivery of a signal to the process.

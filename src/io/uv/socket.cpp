@@ -13,15 +13,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/uv/socket_address.h"
+
 namespace adieu::uv {
-namespace {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
 SocketAddress to_system(const Endpoint& endpoint) {
   SocketAddress address;
   const auto& octets = endpoint.address.octets();
@@ -56,6 +50,8 @@ Endpoint from_system(const SocketAddress& address) {
   }
   return {};
 }
+
+namespace {
 
 Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -141,7 +137,7 @@ Result<std::vector<Descriptor>> listen_tcp(const Endpoint& endpoint, std::size_t
     if (loops > 1) turn_on(socket->get(), SOL_SOCKET, SO_REUSEPORT);
     if (::listen(socket->get(), SOMAXCONN) != 0) return failed_to_listen(bound);
     if (sockets.empty()) {
-      const auto local = local_endpoint(*socket);
+      const auto local = local_endpoint(socket->get());
       if (!local) return tl::unexpected<Error>(local.error());
       bound.port = local->port;
     }
@@ -192,46 +188,38 @@ Result<Descriptor> connect_unix(const std::string& path, Duration patience) {
   return socket;
 }
 
-bool is_of_reserve(const Descriptor& socket, std::size_t times) {
+bool is_of_reserve(int socket, std::size_t times) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
   const auto all = static_cast<std::size_t>(limit.rlim_cur);
   const std::size_t held_back = times * std::clamp<std::size_t>(all / 8, 16, 64);
   // The kernel gives the lowest number that is free.
-  return static_cast<std::size_t>(socket.get()) + held_back >= all;
+  return static_cast<std::size_t>(socket) + held_back >= all;
 }
 
-Result<Endpoint> local_endpoint(const Descriptor& socket) {
+Result<Endpoint> local_endpoint(int socket) {
   SocketAddress address;
   address.length = sizeof address.storage;
-  if (::getsockname(socket.get(), address.get(), &address.length) != 0) return failed("getsockname");
+  if (::getsockname(socket, address.get(), &address.length) != 0) return failed("getsockname");
   return from_system(address);
 }
 
-Result<std::optional<Accepted>> accept(const Descriptor& listener) {
+Result<Endpoint> remote_endpoint(int socket) {
   SocketAddress address;
   address.length = sizeof address.storage;
-  Descriptor socket(::accept4(listener.get(), address.get(), &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!socket) {
-    // A connection that its peer gave up before it was accepted is no failure of ours (accept(2), ERRORS).
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return failed("accept");
-    return std::optional<Accepted>{};
-  }
-  return std::optional<Accepted>(Accepted{std::move(socket), from_system(address)});
+  if (::getpeername(socket, address.get(), &address.length) != 0) return failed("getpeername");
+  return from_system(address);
+}
+
+ConnectFailure connect_failure(int error, const Endpoint& endpoint) {
+  return {whose(error, to_system(endpoint)), error_of_errno("connect to " + endpoint.text(), error)};
 }
 
 tl::expected<Descriptor, ConnectFailure> connect_tcp(const Endpoint& endpoint) {
   SocketAddress address = to_system(endpoint);
-  const auto failed_to_connect = [&] {
-    const int error = errno;
-    return tl::unexpected(ConnectFailure{whose(error, address), error_of_errno("connect to " + endpoint.text(), error)});
-  };
+  const auto failed_to_connect = [&] { return tl::unexpected(connect_failure(errno, endpoint)); };
   Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return failed_to_connect();
-  if (is_of_reserve(socket, 1)) {
-    errno = EMFILE;
-    return failed_to_connect();
-  }
   turn_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
   if (::connect(socket.get(), address.get(), address.length) != 0 && errno != EINPROGRESS) return failed_to_connect();
   return socket;
@@ -245,9 +233,9 @@ std::optional<Error> connect_error(const Descriptor& socket) {
   return error_of_errno("connect", value);
 }
 
-Transferred receive(const Descriptor& socket, char* buffer, std::size_t size) {
+Transferred receive(int socket, char* buffer, std::size_t size) {
   for (;;) {
-    const ssize_t count = ::recv(socket.get(), buffer, size, 0);
+    const ssize_t count = ::recv(socket, buffer, size, 0);
     if (count > 0) return {Transfer::done, static_cast<std::size_t>(count)};
     if (count == 0) return {Transfer::eof, 0};
     if (errno == EINTR) continue;
@@ -255,9 +243,9 @@ Transferred receive(const Descriptor& socket, char* buffer, std::size_t size) {
   }
 }
 
-Transferred send(const Descriptor& socket, Octets octets) {
+Transferred send(int socket, Octets octets) {
   for (;;) {
-    const ssize_t count = ::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+    const ssize_t count = ::send(socket, octets.data(), octets.size(), MSG_NOSIGNAL);
     if (count >= 0) return {Transfer::done, static_cast<std::size_t>(count)};
     if (errno == EINTR) continue;
     return {errno == EAGAIN ? Transfer::again : Transfer::reset, 0};

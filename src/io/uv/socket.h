@@ -1,5 +1,5 @@
-// Stream sockets without blocking: what the kernel took is known exactly when a call returns, which R10 and R11 of
-// adieu-closure(7) need: a reply is handed over when the transport has taken it. TCP and Unix-domain.
+// Sockets as the system makes them, TCP and Unix-domain: those that listen, with options that libuv lacks, and those of the command line, which has no
+// loop. Connections of the relay are streams (stream.h).
 #pragma once
 
 #include <cstdint>
@@ -43,15 +43,9 @@ Result<Descriptor> listen_tcp(const Endpoint& endpoint);
 Result<Descriptor> listen_unix(const std::string& path);
 /// Blocking, for the command line: no call on it, nor this one, waits for longer than `patience`.
 Result<Descriptor> connect_unix(const std::string& path, Duration patience);
-Result<Endpoint> local_endpoint(const Descriptor& socket);
-
-struct Accepted {
-  Descriptor socket;
-  Endpoint peer;  // 0.0.0.0:0 for a Unix-domain socket
-};
-/// None when nobody waits. Errors are the machine's (no descriptors left), not the peer's.
-Result<std::optional<Accepted>> accept(const Descriptor& listener);
-/// How long to wait before the next `accept` after an error.
+Result<Endpoint> local_endpoint(int socket);
+Result<Endpoint> remote_endpoint(int socket);
+/// How long to wait before something is tried again that found no descriptor.
 constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
 
 /// Why no connection came about.
@@ -65,13 +59,16 @@ struct ConnectFailure {
   Error error;
 };
 
-/// Begins to connect; writable when it is decided, then ask `connect_error`.
+/// Of an errno value that connecting to `endpoint` came to.
+ConnectFailure connect_failure(int error, const Endpoint& endpoint);
+
+/// Without blocking. Begins to connect; writable when it is decided, then ask `connect_error`.
 tl::expected<Descriptor, ConnectFailure> connect_tcp(const Endpoint& endpoint);
 std::optional<Error> connect_error(const Descriptor& socket);
 
 /// Descriptors are held back from connections for what all of them need: the files of the spool and of the log, the control socket, questions to name
 /// servers. True: this one is of those, and so the connection is one too many. `times`: how often the reserve is to be left.
-bool is_of_reserve(const Descriptor& socket, std::size_t times);
+bool is_of_reserve(int socket, std::size_t times);
 
 enum class Transfer : std::uint8_t { done, again, eof, reset };
 struct Transferred {
@@ -79,9 +76,9 @@ struct Transferred {
   std::size_t octets = 0;
 };
 /// Reads at most `size` octets.
-Transferred receive(const Descriptor& socket, char* buffer, std::size_t size);
+Transferred receive(int socket, char* buffer, std::size_t size);
 /// Sends as much as the kernel takes at once.
-Transferred send(const Descriptor& socket, Octets octets);
+Transferred send(int socket, Octets octets);
 /// No more of ours: FIN.
 void shut_down_writing(const Descriptor& socket);
 
