@@ -25,7 +25,7 @@ class LoopResolver final : public dns::Resolver {
 }  // namespace
 
 Result<std::unique_ptr<dns::Resolver>> make_resolver(uv::Loop& loop, const std::vector<Endpoint>& servers) {
-  auto resolver = unbound::UnboundResolver::open(servers);
+  auto resolver = unbound::UnboundResolver::open(servers, loop);
   if (!resolver) return tl::unexpected<Error>(resolver.error());
   return std::make_unique<LoopResolver>(loop, std::move(*resolver));
 }

@@ -1,8 +1,7 @@
 // See unbound_resolver.h.
 #include "io/unbound/unbound_resolver.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unbound.h>
 #include <unistd.h>
@@ -96,37 +95,18 @@ std::optional<IpAddress> read_address(Octets octets) {
   }
 }
 
-/// Its descriptor is an epoll set of libunbound's and of an eventfd, which tells of questions that libunbound did not take.
 class LibResolver final : public UnboundResolver {
  public:
-  explicit LibResolver(ub_ctx* context) : context_(context) {}
+  LibResolver(ub_ctx* context, Executor& executor) : context_(context), executor_(executor) {}
   ~LibResolver() override {
     for (const auto& [id, query] : queries_) {
       if (query->asked) ub_cancel(context_, query->async);
     }
     ub_ctx_delete(context_);
-    if (refusals_ >= 0) ::close(refusals_);
-    if (both_ >= 0) ::close(both_);
   }
 
-  Result<> open() {
-    refusals_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    both_ = ::epoll_create1(EPOLL_CLOEXEC);
-    for (const int each : {ub_fd(context_), refusals_}) {
-      epoll_event event{};
-      event.events = EPOLLIN;
-      if (::epoll_ctl(both_, EPOLL_CTL_ADD, each, &event) != 0) return tl::unexpected<Error>(error_of_errno("resolver", errno));
-    }
-    return {};
-  }
-
-  int descriptor() const override { return both_; }
-  void process() override {
-    ub_process(context_);
-    std::uint64_t count = 0;
-    if (::read(refusals_, &count, sizeof count) != sizeof count) return;
-    for (const auto& [id, error] : std::exchange(refused_, {})) finish(*queries_.at(id), error, nullptr);
-  }
+  int descriptor() const override { return ub_fd(context_); }
+  void process() override { ub_process(context_); }
 
   /// libunbound makes its event base at the first question, in a thread of its own, and ends the process where it finds no descriptors for it. So the first
   /// question is asked at the start, when they have been looked for. It is one that libunbound answers by itself.
@@ -199,9 +179,10 @@ class LibResolver final : public UnboundResolver {
     const int error = ub_resolve_async(context_, name.c_str(), type, kClassIn, &asked, answered, &asked.async);
     asked.asked = error == 0;
     if (error == 0) return;
-    refused_.emplace_back(id, error);  // out of memory, for one; told later, as every answer
-    const std::uint64_t one = 1;
-    check(::write(refusals_, &one, sizeof one) == sizeof one, "an eventfd counts");
+    // Out of memory, for one. Told later, as every answer.
+    executor_.post([self = std::weak_ptr(self_), id, error] {
+      if (const auto alive = self.lock()) finish(*(*alive)->queries_.at(id), error, nullptr);
+    });
   }
 
   static void finish(Query& query, int error, const ub_result* result) {
@@ -217,9 +198,8 @@ class LibResolver final : public UnboundResolver {
   }
 
   ub_ctx* context_;
-  int refusals_ = -1;  // eventfd
-  int both_ = -1;      // epoll set
-  std::vector<std::pair<std::uint64_t, int>> refused_;  // questions and libunbound's errors
+  Executor& executor_;
+  const std::shared_ptr<LibResolver*> self_ = std::make_shared<LibResolver*>(this);  // what is posted holds it weakly, and does nothing once this is gone
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
 };
@@ -229,7 +209,7 @@ bool has_descriptors() {
   constexpr std::size_t kOfThread = 24;
   std::vector<int> taken;
   while (taken.size() < kOfThread) {
-    const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+    const int descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) break;
     taken.push_back(descriptor);
   }
@@ -239,11 +219,10 @@ bool has_descriptors() {
 
 }  // namespace
 
-Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector<Endpoint>& servers) {
+Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector<Endpoint>& servers, Executor& executor) {
   ub_ctx* context = ub_ctx_create();
   if (context == nullptr) return failure(ErrorKind::unavailable, "resolver: out of memory");
-  auto resolver = std::make_unique<LibResolver>(context);
-  if (auto opened = resolver->open(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
+  auto resolver = std::make_unique<LibResolver>(context, executor);
   int error = ub_ctx_async(context, 1);
   // It would write to standard error from a thread of its own, past the log, and wait there for whoever reads it.
   ub_ctx_debugout(context, nullptr);

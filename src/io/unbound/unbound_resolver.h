@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "adieu/base/result.h"
+#include "adieu/base/task.h"
 #include "adieu/protocol/dns/resolver.h"
 
 namespace adieu::unbound {
 
 class UnboundResolver : public dns::Resolver {
  public:
-  /// `servers`: whom to ask; empty for the system's (resolv.conf and hosts).
+  /// `servers`: whom to ask; empty for the system's (resolv.conf and hosts). `executor`: runs tasks on the thread that asks; outlives this.
   /// Errors: a server that libunbound does not take (invalid); no descriptors for its thread (unavailable).
-  static Result<std::unique_ptr<UnboundResolver>> open(const std::vector<Endpoint>& servers);
+  static Result<std::unique_ptr<UnboundResolver>> open(const std::vector<Endpoint>& servers, Executor& executor);
 
   /// Readable when answers have come.
   virtual int descriptor() const = 0;

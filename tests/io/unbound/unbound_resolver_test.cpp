@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support/nsd.h"
+#include "support/queued_executor.h"
 
 namespace adieu::unbound {
 namespace {
@@ -34,7 +35,7 @@ struct Resolving : testing::Test {
   static void TearDownTestSuite() { delete nsd; }
   void SetUp() override {
     ASSERT_TRUE(nsd->running()) << "nsd did not start: install Debian's package nsd";
-    auto opened = UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), nsd->port()}});
+    auto opened = UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), nsd->port()}}, executor);
     ASSERT_TRUE(opened) << opened.error().message;
     resolver = std::move(*opened);
   }
@@ -47,6 +48,7 @@ struct Resolving : testing::Test {
       pollfd waiting{resolver->descriptor(), POLLIN, 0};
       ::poll(&waiting, 1, 100);
       resolver->process();
+      executor.run();
     }
     EXPECT_TRUE(answer) << "no answer in a minute";
     return answer ? *answer : Answer{};
@@ -58,6 +60,7 @@ struct Resolving : testing::Test {
     return ask<dns::Addresses>([&](auto done) { resolver->addresses(name, done); });
   }
   static test::Nsd* nsd;
+  test::QueuedExecutor executor;
   std::unique_ptr<UnboundResolver> resolver;
 };
 test::Nsd* Resolving::nsd = nullptr;
@@ -110,13 +113,15 @@ TEST(ResolvingNothing, a_name_server_that_is_gone_is_temporary_trouble) {
   test::Nsd gone("");
   ASSERT_TRUE(gone.running());
   gone.stop();
-  auto resolver = std::move(*UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), gone.port()}}));
+  test::QueuedExecutor executor;
+  auto resolver = std::move(*UnboundResolver::open({{*IpAddress::parse("127.0.0.1"), gone.port()}}, executor));
   std::optional<dns::MailExchangers> answer;
   resolver->mail_exchangers("several.example.net", [&](dns::MailExchangers got) { answer = std::move(got); });
   for (int turns = 0; turns < 1200 && !answer; ++turns) {
     pollfd waiting{resolver->descriptor(), POLLIN, 0};
     ::poll(&waiting, 1, 100);
     resolver->process();
+    executor.run();
   }
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, dns::Status::temporary);
@@ -141,7 +146,7 @@ TEST_F(Resolving, descriptors_that_are_missing_at_the_start_are_an_error) {
   const int next = ::dup(0);
   ::close(next);
   const DescriptorLimit few(static_cast<rlim_t>(next) + 10);
-  const auto opened = UnboundResolver::open({});
+  const auto opened = UnboundResolver::open({}, executor);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::unavailable);
 }
@@ -156,6 +161,7 @@ TEST_F(Resolving, descriptors_that_are_missing_at_a_question_are_trouble_that_pa
     for (int turns = 0; turns < 600 && !answered; ++turns) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));  // poll() itself obeys the limit
       resolver->process();
+      executor.run();
     }
     EXPECT_TRUE(answered);
   }
