@@ -220,6 +220,7 @@ def test_tired_connections(directory, children):
         for count in (1, 2, 3):
             send(relay)
             wait_until(f"{count} messages", lambda: len(hop.handler.messages) >= count)
+        wait_until("the log", lambda: relay.child.log_of_this_run().count("event=removed") == 3)
         log = relay.child.log_of_this_run()
         assert log.count("event=again-at-once") == 2 and "event=deferred" not in log, log
         relay.stop()
