@@ -1,16 +1,12 @@
 // See closures.h.
 #include "daemon/closures.h"
 
-#include <chrono>
-
 #include "adieu/relay/observe/events.h"
 
 namespace adieu::daemon {
-namespace {
-WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-}  // namespace
 
-Closures::Closures(Log& log, std::size_t peers) : log_(log), ledger_(peers), connections_(wall_now()) {}
+Closures::Closures(Log& log, std::size_t peers, std::function<WallTime()> wall)
+    : log_(log), wall_(std::move(wall)), ledger_(peers), connections_(wall_()) {}
 
 Closures::~Closures() {
   tell_strangers(true);
@@ -35,7 +31,7 @@ void Closures::keep_in(const std::string& spool) {
 }
 
 void Closures::tell_strangers(bool all) {
-  if (const auto summary = ledger_.take_summary(wall_now(), all)) log_.write(LogLevel::info, summary->line());
+  if (const auto summary = ledger_.take_summary(wall_(), all)) log_.write(LogLevel::info, summary->line());
 }
 
 void Closures::save() {
@@ -60,9 +56,9 @@ void Closures::record(const observe::ClosureRecord& record, config::Alarm policy
     return;
   }
   LogLevel level = record.level();
-  if (level == LogLevel::warning && ledger_.is_stranger(record, wall_now())) level = LogLevel::info;
+  if (level == LogLevel::warning && ledger_.is_stranger(record, wall_())) level = LogLevel::info;
   if (log_.enabled(level)) log_.write(level, record.line());
-  if (const auto alarm = ledger_.add(record, policy, stopping_, wall_now())) log_.write(LogLevel::warning, alarm->line());
+  if (const auto alarm = ledger_.add(record, policy, stopping_, wall_())) log_.write(LogLevel::warning, alarm->line());
 }
 
 }  // namespace adieu::daemon

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -16,7 +17,8 @@ namespace adieu::daemon {
 /// From any thread.
 class Closures {
  public:
-  Closures(Log& log, std::size_t peers);
+  /// `wall`: the time, from any thread.
+  Closures(Log& log, std::size_t peers, std::function<WallTime()> wall);
   /// Saves what is not saved.
   ~Closures();
 
@@ -39,6 +41,7 @@ class Closures {
   void tell_strangers(bool all);
 
   Log& log_;
+  const std::function<WallTime()> wall_;
   observe::Ledger ledger_;
   observe::ConnectionIds connections_;
   std::atomic<bool> stopping_ = false;

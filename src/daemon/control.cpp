@@ -8,10 +8,10 @@
 namespace adieu::daemon {
 
 /// One that asks.
-class Control::Connection final : uv::Stream::User, public std::enable_shared_from_this<Connection> {
+class Control::Connection final : Stream::User, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Control& control, std::uint64_t id, std::unique_ptr<uv::Stream> stream)
-      : control_(control), id_(id), stream_(std::move(stream)), timer_(control.loop_, [this] { control_.close(id_); }) {
+  Connection(Control& control, std::uint64_t id, std::unique_ptr<Stream> stream)
+      : control_(control), id_(id), stream_(std::move(stream)), timer_(control.loop_.timer([this] { control_.close(id_); })) {
     stream_->use(this);
     stream_->read(true);
     be_patient();
@@ -20,7 +20,7 @@ class Control::Connection final : uv::Stream::User, public std::enable_shared_fr
   bool has_asked() const { return answer_ != nullptr; }
 
  private:
-  void be_patient() { timer_.set(control_.loop_.now() + control_.patience_); }
+  void be_patient() { timer_->set(control_.loop_.now() + control_.patience_); }
 
   void on_octets(Octets octets) override {
     request_.append(octets);
@@ -33,7 +33,7 @@ class Control::Connection final : uv::Stream::User, public std::enable_shared_fr
     answer_ = control_.handler_(request_.substr(0, end));
     next_part();
   }
-  void on_end(uv::Transfer) override { control_.close(id_); }
+  void on_end(Transfer) override { control_.close(id_); }
   void on_taken(std::size_t count) override {
     written_ += count;
     be_patient();
@@ -41,7 +41,7 @@ class Control::Connection final : uv::Stream::User, public std::enable_shared_fr
   }
 
   void next_part() {
-    timer_.set(std::nullopt);  // now the relay is to be waited for
+    timer_->set(std::nullopt);  // now the relay is to be waited for
     answer_([self = weak_from_this()](Part part) {
       const auto asker = self.lock();
       if (!asker) return;
@@ -59,8 +59,8 @@ class Control::Connection final : uv::Stream::User, public std::enable_shared_fr
 
   void write() {
     if (written_ < part_.size()) {
-      const uv::Transferred result = stream_->write(Octets(part_).substr(written_));
-      if (result.how == uv::Transfer::reset) {
+      const Transferred result = stream_->write(Octets(part_).substr(written_));
+      if (result.how == Transfer::reset) {
         control_.close(id_);
         return;
       }
@@ -76,8 +76,8 @@ class Control::Connection final : uv::Stream::User, public std::enable_shared_fr
 
   Control& control_;
   const std::uint64_t id_;
-  const std::unique_ptr<uv::Stream> stream_;
-  uv::Timer timer_;
+  const std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Timer> timer_;
   std::string request_;
   Answer answer_;           // none until it has asked
   std::string part_;
@@ -89,16 +89,14 @@ Control::Control(uv::Loop& loop, uv::Descriptor socket, Handler handler, Duratio
     : loop_(loop),
       handler_(std::move(handler)),
       patience_(patience),
-      listener_(
-          loop, std::move(socket), [this](uv::Accepted accepted) { accept(std::move(accepted.stream)); },
-          [](const Error&) {}) {}  // that the machine is out of descriptors, the listeners say
+      listener_(loop, std::move(socket), *this) {}
 
 Control::~Control() = default;
 
-void Control::accept(std::unique_ptr<uv::Stream> stream) {
+void Control::on_accepted(Accepted accepted) {
   if (!make_room()) return;
   const std::uint64_t id = ++last_id_;
-  connections_.emplace(id, std::make_shared<Connection>(*this, id, std::move(stream)));
+  connections_.emplace(id, std::make_shared<Connection>(*this, id, std::move(accepted.stream)));
 }
 
 /// Connections that ask nothing never keep out one that would: the oldest of them gives way.
@@ -128,17 +126,17 @@ Result<> ask_relay(const std::string& path, const std::string& request, const st
   if (!socket) return tl::unexpected<Error>(socket.error());
   std::string left = request + "\n";
   while (!left.empty()) {
-    const uv::Transferred result = uv::send(socket->get(), left);
-    if (result.how == uv::Transfer::again) return failed(ErrorKind::timeout, "the relay does not read the question");
-    if (result.how != uv::Transfer::done) return failed(ErrorKind::refused, "the relay does not listen");
+    const Transferred result = uv::send(socket->get(), left);
+    if (result.how == Transfer::again) return failed(ErrorKind::timeout, "the relay does not read the question");
+    if (result.how != Transfer::done) return failed(ErrorKind::refused, "the relay does not listen");
     left.erase(0, result.octets);
   }
   std::string answer;
   std::array<char, 65'536> block{};
   for (;;) {
-    const uv::Transferred result = uv::receive(socket->get(), block.data(), block.size());
-    if (result.how == uv::Transfer::again) return failed(ErrorKind::timeout, "the relay does not answer; look at its log");
-    if (result.how != uv::Transfer::done) return failed(ErrorKind::io, "the answer broke off");
+    const Transferred result = uv::receive(socket->get(), block.data(), block.size());
+    if (result.how == Transfer::again) return failed(ErrorKind::timeout, "the relay does not answer; look at its log");
+    if (result.how != Transfer::done) return failed(ErrorKind::io, "the answer broke off");
     answer.append(block.data(), result.octets);
     std::size_t begin = 0;
     for (std::size_t end = 0; (end = answer.find('\n', begin)) != std::string::npos; begin = end + 1) {

@@ -14,7 +14,7 @@
 
 namespace adieu::daemon {
 
-class Control {
+class Control final : Listener::User {
  public:
   struct Part {
     std::string lines;   // whole lines; may be empty
@@ -40,11 +40,12 @@ class Control {
 
   class Connection;
 
-  void accept(std::unique_ptr<uv::Stream> stream);
+  void on_accepted(Accepted accepted) override;
+  void on_failure(const Error&) override {}  // that the machine is out of descriptors, the relay's listeners say
   bool make_room();
   void close(std::uint64_t id);
 
-  uv::Loop& loop_;
+  Loop& loop_;
   Handler handler_;
   const Duration patience_;
   std::uint64_t last_id_ = 0;

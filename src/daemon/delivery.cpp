@@ -2,6 +2,7 @@
 #include "daemon/delivery.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "adieu/base/result.h"
@@ -13,11 +14,9 @@ namespace {
 
 constexpr Duration kHeldUp = std::chrono::seconds(1);  // between looks at a spool that takes nothing
 
-WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-
 }  // namespace
 
-Delivery::Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver> resolver)
+Delivery::Delivery(Shared& shared, Loop& loop, std::unique_ptr<dns::Resolver> resolver)
     : shared_(shared),
       loop_(loop),
       queue_([this](const route::Destination& destination) { return shared_.next_hops.at(destination.next_hop).policy.connections; },
@@ -39,14 +38,17 @@ Delivery::Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver
               if (const auto alive = self.lock()) (*alive)->quit_one_that_idles();
             });
           }),
-      random_(std::random_device()()),
-      wake_(loop, [this] { schedule(); }) {}
+      wake_(loop.timer([this] { schedule(); })) {}
 
 Delivery::~Delivery() = default;
 
-queue::Now Delivery::now() const { return {loop_.now(), wall_now()}; }
+queue::Now Delivery::now() const { return {loop_.now(), loop_.wall()}; }
 
-double Delivery::random() { return std::uniform_real_distribution<double>()(random_); }
+/// In [0, 1).
+double Delivery::random() {
+  constexpr int kBits = 53;  // those of a double
+  return std::ldexp(static_cast<double>(loop_.random() >> (64 - kBits)), -kBits);
+}
 
 void Delivery::add(const route::Destination& destination, queue::Job job) {
   queue_.add(destination, std::move(job), now());
@@ -99,7 +101,7 @@ void Delivery::arm() {
   auto when = queue_.next_wake();
   if (paused_until_ > loop_.now() && (!when || paused_until_ < *when)) when = paused_until_;
   if (held_up_) when = loop_.now() + kHeldUp;
-  wake_.set(shutting_down_ ? std::nullopt : when);
+  wake_->set(shutting_down_ ? std::nullopt : when);
 }
 
 void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound) {
@@ -116,7 +118,7 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
 
 std::optional<queue::Job> Delivery::judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
                                                      const route::Destination& destination, const Outbound* outbound) {
-  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, wall_now(), random());
+  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, loop_.wall(), random());
   report(job, verdict.outcomes, outbound);
   auto rest = std::move(verdict.rest);
   if (rest) {

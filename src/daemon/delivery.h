@@ -6,7 +6,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,9 +42,11 @@ class Delivery final : public Outbound::Owner {
     /// Takes a message that is to be delivered; from any thread.
     std::function<void(spool::Transaction::Kept)> accept;
     queue::NotificationLimit& notifications;
+    /// Those that this machine has at the moment.
+    std::function<route::MachineAddresses()> machine_addresses;
   };
 
-  Delivery(Shared& shared, uv::Loop& loop, std::unique_ptr<dns::Resolver> resolver);
+  Delivery(Shared& shared, Loop& loop, std::unique_ptr<dns::Resolver> resolver);
   ~Delivery() override;
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -89,7 +90,7 @@ class Delivery final : public Outbound::Owner {
     std::optional<smtp::Outcome> failure;        // of the hosts that were tried before
     std::optional<queue::Job> job;               // under way
     std::optional<queue::Job> rest;              // the recipients of the last message that its next transaction is to have
-    std::unique_ptr<uv::Timer> idle;             // runs while the connection waits for a message
+    std::unique_ptr<Timer> idle;             // runs while the connection waits for a message
     std::list<std::uint64_t>::iterator waiting;  // its place in idle_order_, while it does
     bool has_waited = false;                     // so that the next hop may have had enough of it when the next message came
   };
@@ -131,7 +132,7 @@ class Delivery final : public Outbound::Owner {
   const route::MachineAddresses& machine_addresses();
 
   Shared& shared_;
-  uv::Loop& loop_;
+  Loop& loop_;
   const std::shared_ptr<Delivery*> self_ = std::make_shared<Delivery*>(this);  // completions hold it weakly, and do nothing once this is gone
   queue::Queue queue_;
   std::unique_ptr<dns::Resolver> resolver_;
@@ -145,14 +146,13 @@ class Delivery final : public Outbound::Owner {
   bool has_room_ = false;                                          // the budget has said so, and it was not used yet
   Instant paused_until_{};                                         // no descriptors: nothing is opened before then
   Instant pause_told_{};
-  std::mt19937_64 random_;
   route::MachineAddresses machine_;
   std::optional<Instant> machine_asked_;
   bool scheduled_ = false;
   bool shutting_down_ = false;
   bool held_up_ = false;             // the spool takes nothing
   std::function<void()> on_idle_;
-  uv::Timer wake_;
+  std::unique_ptr<Timer> wake_;
 };
 
 }  // namespace adieu::daemon

@@ -7,7 +7,6 @@
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
 #include "daemon/delivery.h"
-#include "io/uv/machine_addresses.h"
 
 namespace adieu::daemon {
 namespace {
@@ -27,7 +26,7 @@ mail::BodyType body_of(const queue::InFlight& message) {
 
 const route::MachineAddresses& Delivery::machine_addresses() {
   if (!machine_asked_ || loop_.now() - *machine_asked_ >= kMachineAddresses) {
-    machine_ = uv::machine_addresses();
+    machine_ = shared_.machine_addresses();
     machine_asked_ = loop_.now();
   }
   return machine_;
@@ -40,7 +39,7 @@ void Delivery::open(const route::Destination& destination) {
   connection.next_hop = &shared_.next_hops.at(destination.next_hop);
   connection.back_offs = queue_.back_offs(destination);
   connection.search = std::make_unique<deliver::Search>(
-      deliver::Search::Place{destination, &connection.next_hop->policy, shared_.config.hostname, random_()},
+      deliver::Search::Place{destination, &connection.next_hop->policy, shared_.config.hostname, loop_.random()},
       *resolver_, [this]() -> const route::MachineAddresses& { return machine_addresses(); });
   queue_.connection_opened(destination);
   search_on(id, 0);
@@ -113,7 +112,7 @@ void Delivery::on_ready(Outbound& outbound) {
 void Delivery::wait_for_message(Connections::iterator connection) {
   connection->second.has_waited = true;
   if (!connection->second.idle) {
-    connection->second.idle = std::make_unique<uv::Timer>(loop_, [this, id = connection->first] {
+    connection->second.idle = loop_.timer([this, id = connection->first] {
       const auto idle = connections_.find(id);
       if (idle != connections_.end() && idle->second.doing == queue::Doing::idling) quit(idle);
     });
@@ -210,7 +209,7 @@ void Delivery::on_closed(Outbound& outbound, const std::optional<smtp::Outcome>&
 
 /// The next hop's back-off is not to pay for what this machine lacks: all is tried again shortly.
 void Delivery::pause(const smtp::Outcome& failure) {
-  paused_until_ = loop_.now() + uv::kOutOfDescriptors;
+  paused_until_ = loop_.now() + kOutOfDescriptors;
   if (pause_told_ != Instant{} && loop_.now() - pause_told_ < kPauseTold) return;
   pause_told_ = loop_.now();
   shared_.log.write(LogLevel::error, LogLine("no-descriptors")

@@ -3,7 +3,7 @@
 
 namespace adieu::daemon {
 
-Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
+Inbound::Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
                  std::function<void()> on_end)
     : loop_(loop),
       peer_(accepted.peer),
@@ -12,11 +12,10 @@ Inbound::Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& l
       closures_(closures),
       id_(closures.next_connection()),
       on_end_(std::move(on_end)),
-      timer_(loop,
-             [this] {
+      timer_(loop.timer([this] {
                connection_.expire(loop_.now());
                work();
-             }),
+      })),
       connection_(listener.connection, loop.now()),
       transport_(loop, std::move(accepted.stream), connection_, [this] { work(); }) {}
 
@@ -49,7 +48,7 @@ void Inbound::work() {
     tell_refusals();
     tell_layer_ends();
     if (std::holds_alternative<smtp::CloseTransport>(action)) {
-      timer_.set(std::nullopt);
+      timer_->set(std::nullopt);
       transport_.await_input(false);
       on_end_();  // may destroy this
       return;
@@ -60,7 +59,7 @@ void Inbound::work() {
     if (!transport_.write()) break;
   }
   transport_.await_input(connection_.wants_input());
-  timer_.set(connection_.deadline());
+  timer_->set(connection_.deadline());
   working_ = false;
 }
 

@@ -49,7 +49,7 @@ class MailHandler {
 class Inbound {
  public:
   /// `on_end` is called once, last; the owner destroys this in it or later.
-  Inbound(uv::Loop& loop, uv::Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
+  Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
           std::function<void()> on_end);
   ~Inbound();
   Inbound(const Inbound&) = delete;
@@ -66,7 +66,7 @@ class Inbound {
   void tell_refusals();
   void tell_layer_ends();
 
-  uv::Loop& loop_;
+  Loop& loop_;
   const Endpoint peer_;
   const ListenerProfile& listener_;
   MailHandler& handler_;
@@ -74,7 +74,7 @@ class Inbound {
   const std::string id_;
   std::function<void()> on_end_;
   bool working_ = false;
-  uv::Timer timer_;
+  std::unique_ptr<Timer> timer_;
   smtp::ServerConnection connection_;
   Transport<smtp::ServerConnection> transport_;
 };

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kReserves = 2;  // connections to next hops leave one
 }  // namespace
 
-Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
+Listening::Listening(Loop& loop, const ListenerProfile& profile, access::ConnectionLimits& limits,
                      MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle)
     : loop_(loop),
       profile_(profile),
@@ -20,18 +20,14 @@ Listening::Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfil
       handler_(handler),
       closures_(closures),
       log_(log),
-      on_idle_(std::move(on_idle)) {
-  listener_.emplace(
-      loop, std::move(socket), [this](uv::Accepted accepted) { admit(std::move(accepted)); },
-      [this](const Error& error) { tell_out_of_descriptors(error.message); });
-}
+      on_idle_(std::move(on_idle)) {}
 
 Listening::~Listening() {
   for (const auto& [id, entry] : inbound_) limits_.release(entry.address, profile_.number);
 }
 
 /// Nothing but TLS may be said on an implicit listener.
-void Listening::turn_away(uv::Stream& stream) {
+void Listening::turn_away(Stream& stream) {
   if (profile_.connection.tls != smtp::ServerTls::implicit) stream.write(smtp::reply::too_many_connections().wire());
 }
 
@@ -45,8 +41,8 @@ void Listening::tell_out_of_descriptors(const std::string& error) {
                                   .field("hint", "raise the limit on open files (LimitNOFILE) or lower `limits { connections }`"));
 }
 
-void Listening::admit(uv::Accepted accepted) {
-  if (uv::is_of_reserve(accepted.stream->descriptor(), kReserves)) {
+void Listening::on_accepted(Accepted accepted) {
+  if (accepted.stream->is_of_reserve(kReserves)) {
     tell_out_of_descriptors("the rest of the descriptors is held back for the spool, the log and deliveries");
     turn_away(*accepted.stream);
     return;

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -13,15 +12,17 @@
 
 namespace adieu::daemon {
 
-class Listening {
+class Listening final : Listener::User {
  public:
   /// `on_idle` is called after `shut_down` when the last connection has ended.
-  Listening(uv::Loop& loop, uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits,
+  Listening(Loop& loop, const ListenerProfile& profile, access::ConnectionLimits& limits,
             MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle);
   ~Listening();
   Listening(const Listening&) = delete;
   Listening& operator=(const Listening&) = delete;
 
+  /// Whom connections come from. `listen` makes the listener that tells this.
+  void begin(const std::function<std::unique_ptr<Listener>(Listener::User&)>& listen) { listener_ = listen(*this); }
   /// Accepts no more; ends every session with 421 once what it is doing is done.
   void shut_down();
   /// Ends those that are left, now.
@@ -29,13 +30,14 @@ class Listening {
   std::size_t connections() const { return inbound_.size(); }
 
  private:
-  void admit(uv::Accepted accepted);
-  void turn_away(uv::Stream& stream);
+  void on_accepted(Accepted accepted) override;
+  void on_failure(const Error& error) override { tell_out_of_descriptors(error.message); }
+  void turn_away(Stream& stream);
   void tell_out_of_descriptors(const std::string& error);
   void end(std::uint64_t id);
   std::vector<Inbound*> all() const;  // of which each may end while it is worked on
 
-  uv::Loop& loop_;
+  Loop& loop_;
   const ListenerProfile& profile_;
   access::ConnectionLimits& limits_;
   MailHandler& handler_;
@@ -49,7 +51,7 @@ class Listening {
     std::unique_ptr<Inbound> inbound;
   };
   std::unordered_map<std::uint64_t, Entry> inbound_;
-  std::optional<uv::Listener> listener_;
+  std::unique_ptr<Listener> listener_;
 };
 
 }  // namespace adieu::daemon

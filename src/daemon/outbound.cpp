@@ -29,7 +29,7 @@ bool is_ours(const std::vector<Endpoint>& own, const Endpoint& remote, const std
 
 }  // namespace
 
-Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries,
+Outbound::Outbound(Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries,
                    spool::Spool& spool, Owner& owner, Closures& closures, Log& log)
     : loop_(loop),
       profile_(profile),
@@ -39,15 +39,14 @@ Outbound::Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<C
       owner_(owner),
       closures_(closures),
       log_(log),
-      timer_(loop,
-             [this] {
+      timer_(loop.timer([this] {
                if (connection_) {
                  connection_->expire(loop_.now());
                  work();
                } else {
                  try_next(unreachable(candidates_[at_], "timed out"));
                }
-             }),
+      })),
       self_(std::make_shared<Outbound*>(this)) {
   check(!candidates_.empty(), "a connection has somewhere to go");
 }
@@ -68,8 +67,8 @@ void Outbound::try_candidate() {
     refuse_loop();
     return;
   }
-  auto stream = uv::Stream::connect(loop_, candidate.endpoint, [this](const std::optional<Error>& error) { on_connected(error); });
-  using Whose = uv::ConnectFailure::Whose;
+  auto stream = loop_.connect(candidate.endpoint, [this](const std::optional<Error>& error) { on_connected(error); });
+  using Whose = ConnectFailure::Whose;
   if (stream || stream.error().whose == Whose::peer) ++dialled_;
   if (!stream) {
     lacked_descriptors_ = stream.error().whose == Whose::ours;
@@ -82,7 +81,7 @@ void Outbound::try_candidate() {
     return;
   }
   connecting_ = std::move(*stream);
-  timer_.set(loop_.now() + profile_.connect_timeout);
+  timer_->set(loop_.now() + profile_.connect_timeout);
 }
 
 void Outbound::on_connected(const std::optional<Error>& error) {
@@ -140,7 +139,7 @@ void Outbound::close(std::optional<smtp::Outcome> failure) {
 }
 
 void Outbound::end_connection() {
-  timer_.set(std::nullopt);
+  timer_->set(std::nullopt);
   connecting_.reset();
   transport_.reset();
   connection_.reset();
@@ -223,7 +222,7 @@ void Outbound::work() {
     if (connection_->output().empty() || !transport_->write()) break;
   }
   transport_->await_input(true);
-  timer_.set(connection_->deadline());
+  timer_->set(connection_->deadline());
   working_ = false;
 }
 

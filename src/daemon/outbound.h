@@ -58,7 +58,7 @@ class Outbound {
   };
 
   /// `candidates` is not empty; at most `tries` of them are dialled. One to which this machine has no route is no try.
-  Outbound(uv::Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries, spool::Spool& spool,
+  Outbound(Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries, spool::Spool& spool,
            Owner& owner, Closures& closures, Log& log);
   ~Outbound();
   Outbound(const Outbound&) = delete;
@@ -91,7 +91,7 @@ class Outbound {
   void tell_layer_ends();
   void end_connection();
 
-  uv::Loop& loop_;
+  Loop& loop_;
   const OutboundProfile& profile_;
   const std::vector<Candidate> candidates_;
   const std::size_t tries_;
@@ -112,8 +112,8 @@ class Outbound {
   bool working_ = false;
   std::uint64_t messages_ = 0;
 
-  std::unique_ptr<uv::Stream> connecting_;
-  uv::Timer timer_;
+  std::unique_ptr<Stream> connecting_;
+  std::unique_ptr<Timer> timer_;
   std::unique_ptr<tls::ChannelFactory> channels_;
   smtp::ClientConnectionProfile connection_profile_;
   std::unique_ptr<smtp::ClientConnection> connection_;

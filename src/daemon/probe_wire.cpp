@@ -88,11 +88,11 @@ void ProbeWire::flush(Octets behind) {
 void ProbeWire::send(Octets octets) {
   const Instant deadline = this_moment() + target_.timeout;
   while (!octets.empty() && !end_) {
-    const uv::Transferred result = uv::send(socket_.get(), octets);
+    const Transferred result = uv::send(socket_.get(), octets);
     octets.remove_prefix(result.octets);
     // An RST that sending meets is not met by reading again; EPIPE behind a FIN is.
-    if (result.how == uv::Transfer::reset && errno == ECONNRESET) end_ = Event::reset;
-    if (result.how == uv::Transfer::reset || (result.how == uv::Transfer::again && !wait_for(socket_, true, deadline))) return;
+    if (result.how == Transfer::reset && errno == ECONNRESET) end_ = Event::reset;
+    if (result.how == Transfer::reset || (result.how == Transfer::again && !wait_for(socket_, true, deadline))) return;
   }
 }
 
@@ -177,7 +177,7 @@ void ProbeWire::read_clear(Octets already_there) {
 
 void ProbeWire::read() {
   std::array<char, 16'384> block{};
-  const uv::Transferred result = uv::receive(socket_.get(), block.data(), block.size());
+  const Transferred result = uv::receive(socket_.get(), block.data(), block.size());
   const Octets octets(block.data(), result.octets);
   octets_ += octets.size();
   if (reads_tls_) {
@@ -187,13 +187,13 @@ void ProbeWire::read() {
     reader_.receive(octets);
   }
   switch (result.how) {
-    case uv::Transfer::done:
-    case uv::Transfer::again: return;
-    case uv::Transfer::eof:
+    case Transfer::done:
+    case Transfer::again: return;
+    case Transfer::eof:
       if (!end_) end_ = Event::fin;
       if (reads_tls_ && end_ == Event::fin) channel_->receive_eof();
       return;
-    case uv::Transfer::reset: end_ = Event::reset; return;
+    case Transfer::reset: end_ = Event::reset; return;
   }
 }
 

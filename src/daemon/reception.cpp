@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::size_t kHeloOctets = 64;  // of a client's name, that are kept with a message
 
-WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-
 observe::ClientFacts facts_of(const Client& client) {
   return {client.endpoint, client.name.name, client.listener.name, client.connection, client.tls};
 }
@@ -27,13 +25,13 @@ observe::ClientFacts facts_of(const Client& client) {
 /// The session's mail transaction, in the spool. Destroying it destroys the spool's, which rolls back or revokes.
 class SpooledTransaction final : public smtp::Transaction {
  public:
-  SpooledTransaction(Reception::Shared& shared, std::unique_ptr<spool::Transaction> stored, Duration window, std::string connection)
-      : shared_(shared), stored_(std::move(stored)), window_(window), connection_(std::move(connection)) {
+  SpooledTransaction(Reception::Shared& shared, const Loop& loop, std::unique_ptr<spool::Transaction> stored, Duration window, std::string connection)
+      : shared_(shared), loop_(loop), stored_(std::move(stored)), window_(window), connection_(std::move(connection)) {
     if (window != Duration(0)) hash_.emplace(shared.secret);
   }
   ~SpooledTransaction() override {
     release_memory();
-    if (again_ && !said_again_) shared_.note_unconfirmed(std::move(*again_));
+    if (again_ && !said_again_) shared_.note_unconfirmed(std::move(*again_), loop_.wall());
     if (durable && !said_again_) shared_.log.write(LogLevel::info, observe::revoked(committed_, connection_));
   }
 
@@ -52,9 +50,9 @@ class SpooledTransaction final : public smtp::Transaction {
   mail::MessageSummary summary() const override { return committing_ ? committed_ : observe::summary(head); }
   void unconfirmed() noexcept override {
     if (again_) {
-      shared_.note_unconfirmed(*again_);
+      shared_.note_unconfirmed(*again_, loop_.wall());
     } else if (!acknowledged_.fingerprint.empty()) {
-      shared_.note_unconfirmed(acknowledged_);
+      shared_.note_unconfirmed(acknowledged_, loop_.wall());
     }
   }
 
@@ -105,6 +103,7 @@ class SpooledTransaction final : public smtp::Transaction {
 
  private:
   Reception::Shared& shared_;
+  const Loop& loop_;
   std::unique_ptr<spool::Transaction> stored_;
   std::uint64_t memory_ = 0;
   Duration window_;
@@ -128,25 +127,25 @@ smtp::Reply reply_of(const Error& error) {
   return error.kind == ErrorKind::no_space ? smtp::reply::insufficient_storage() : smtp::reply::local_error();
 }
 
-void Reception::Shared::note_unconfirmed(spool::Unconfirmed message) {
+void Reception::Shared::note_unconfirmed(spool::Unconfirmed message, WallTime now) {
   spool.remember(message);
-  for (const std::string& fingerprint : duplicates.note(std::move(message), wall_now())) spool.forget(fingerprint);
+  for (const std::string& fingerprint : duplicates.note(std::move(message), now)) spool.forget(fingerprint);
 }
 
-Result<> Reception::Shared::recall() {
+Result<> Reception::Shared::recall(WallTime now) {
   auto recalled = spool.recall();
   if (!recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   last_run_ended_in_order = recalled->ended_in_order;
   secret = std::move(recalled->secret);
   for (spool::Unconfirmed& message : recalled->unconfirmed) {
-    for (const std::string& fingerprint : duplicates.note(std::move(message), wall_now())) spool.forget(fingerprint);
+    for (const std::string& fingerprint : duplicates.note(std::move(message), now)) spool.forget(fingerprint);
   }
   return {};
 }
 
-void Reception::Shared::found(const spool::MessageHead& head) {
+void Reception::Shared::found(const spool::MessageHead& head, WallTime now) {
   if (last_run_ended_in_order || head.fingerprint.empty()) return;
-  note_unconfirmed({head.fingerprint, head.id, head.arrived + config.closure.duplicate_window});
+  note_unconfirmed({head.fingerprint, head.id, head.arrived + config.closure.duplicate_window}, now);
 }
 
 std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) {
@@ -162,7 +161,7 @@ smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion quest
   if (!stored) {
     return reply_of(stored.error());
   }
-  auto transaction = std::make_unique<SpooledTransaction>(shared_, std::move(*stored), client.listener.duplicate_window, std::string(client.connection));
+  auto transaction = std::make_unique<SpooledTransaction>(shared_, loop_, std::move(*stored), client.listener.duplicate_window, std::string(client.connection));
   transaction->head.reverse_path = std::move(question.reverse_path);
   return transaction;
 }
@@ -199,7 +198,7 @@ std::optional<smtp::Answer> Reception::append(smtp::AppendQuestion question, std
 std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later) {
   SpooledTransaction& transaction = spooled(question.transaction);
   spool::MessageHead& head = transaction.head;
-  head.arrived = wall_now();
+  head.arrived = loop_.wall();
   if (transaction.can_be_a_duplicate()) {
     head.fingerprint = transaction.fingerprint(client.endpoint.address);
     if (auto before = shared_.duplicates.take(head.fingerprint, head.arrived)) {

@@ -34,16 +34,16 @@ class Reception final : public MailHandler {
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();
 
     /// R12: the message's 2xx may not have arrived.
-    void note_unconfirmed(spool::Unconfirmed message);
+    void note_unconfirmed(spool::Unconfirmed message, WallTime now);
     /// What the spool remembers of the time before this run.
-    Result<> recall();
+    Result<> recall(WallTime now);
     /// A message of an earlier run, at its start: where that one did not end in order, the client may not have its 250.
-    void found(const spool::MessageHead& head);
+    void found(const spool::MessageHead& head, WallTime now);
     bool last_run_ended_in_order = true;
     std::string secret = std::string();  // the key of fingerprints, once recalled
   };
 
-  Reception(Shared& shared, uv::Loop& loop) : shared_(shared), loop_(loop) {}
+  Reception(Shared& shared, Loop& loop) : shared_(shared), loop_(loop) {}
 
   void refused(const Client& client, const smtp::Refusal& refusal) override;
   void turned_away() override { ++shared_.metrics.refused_connections; }
@@ -56,7 +56,7 @@ class Reception final : public MailHandler {
   std::optional<smtp::Answer> commit(const Client& client, smtp::CommitQuestion question, std::function<void(smtp::Answer)> later);
 
   Shared& shared_;
-  uv::Loop& loop_;
+  Loop& loop_;
 };
 
 }  // namespace adieu::daemon

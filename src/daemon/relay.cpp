@@ -14,6 +14,7 @@
 #include "daemon/privileges.h"
 #include "daemon/tls_setup.h"
 #include "io/rocksdb/rocksdb_spool.h"
+#include "io/uv/machine_addresses.h"
 
 namespace adieu::daemon {
 namespace {
@@ -43,7 +44,7 @@ Relay::Relay(config::Config config, Log& log)
       limits_(access::shares_of(config_), [this](const IpAddress& client) { return rules_.trusts(client); }),
       memory_(config_.limits.queue_memory),
       notifications_(config_.limits.notifications_per_address),
-      closures_(log, config_.limits.ledger_peers),
+      closures_(log, config_.limits.ledger_peers, [this] { return loop_.wall(); }),
       loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
 
 Relay::~Relay() {
@@ -78,8 +79,8 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
   relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept});
   relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
-                                              *relay->connections_, accept, relay->notifications_});
-  if (auto recalled = relay->reception_->recall(); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
+                                              *relay->connections_, accept, relay->notifications_, uv::machine_addresses});
+  if (auto recalled = relay->reception_->recall(relay->loop_.wall()); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {
     auto server = microhttpd::TextServer::start(relay->metrics_socket_.release(), "/metrics", [self = relay.get()] {
       return observe::prometheus(self->metrics_, self->closures_.ledger());
@@ -279,7 +280,7 @@ void Relay::take_up(spool::MessageId after) {
     }
     const spool::MessageId last = stored->back().head->id;
     for (spool::Stored& message : *stored) {
-      reception_->found(*message.head);
+      reception_->found(*message.head, loop_.wall());
       accept({std::move(message.head), nullptr});
     }
     take_up(last);

@@ -50,6 +50,7 @@ class Relay {
   access::ConnectionLimits limits_;
   queue::MemoryBudget memory_;
   queue::NotificationLimit notifications_;
+  uv::Loop loop_;  // the main thread's: signals, control
   Closures closures_;
   observe::Metrics metrics_;
   std::unique_ptr<spool::Spool> spool_;
@@ -69,7 +70,6 @@ class Relay {
   std::unique_ptr<Delivery::Shared> delivery_;
   std::size_t loops_ = 1;
 
-  uv::Loop loop_;  // the main thread's: signals, control
   std::list<uv::Signal> signals_;
   std::function<void()> reopen_log_;
   std::vector<std::unique_ptr<Shard>> shards_;

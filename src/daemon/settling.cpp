@@ -8,15 +8,12 @@
 #include "daemon/notification.h"
 
 namespace adieu::daemon {
-namespace {
-WallTime wall_now() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
-}  // namespace
 
-Settling::Settling(Shared shared, uv::Loop& loop, std::function<void()> on_idle)
+Settling::Settling(Shared shared, Loop& loop, std::function<void()> on_idle)
     : shared_(shared),
       loop_(loop),
       on_idle_(std::move(on_idle)),
-      timer_(loop, [this] { tell_due(); }),
+      timer_(loop.timer([this] { tell_due(); })),
       self_(std::make_shared<Settling*>(this)) {}
 
 void Settling::settle(const std::shared_ptr<queue::InFlight>& message, queue::Verdict verdict) {
@@ -43,7 +40,7 @@ void Settling::settle(const std::shared_ptr<queue::InFlight>& message, queue::Ve
   }
 }
 
-void Settling::arm() { timer_.set(collected_.empty() ? std::nullopt : Deadline(collected_.front().until)); }
+void Settling::arm() { timer_->set(collected_.empty() ? std::nullopt : Deadline(collected_.front().until)); }
 
 void Settling::tell_due() {
   while (!collected_.empty() && collected_.front().until <= loop_.now()) {
@@ -80,7 +77,7 @@ void Settling::tell(const std::shared_ptr<queue::InFlight>& message) {
 void Settling::tell_with(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures, Octets start_of_mail_data) {
   std::vector<spool::NewMessage> notifications;
   const spool::MessageHead& head = *message->head();
-  auto notification = make_notification(shared_.config, shared_.rules, head, failures, mail::header_section(start_of_mail_data), wall_now(), shared_.log);
+  auto notification = make_notification(shared_.config, shared_.rules, head, failures, mail::header_section(start_of_mail_data), loop_.wall(), shared_.log);
   if (notification && !shared_.limit.take(head.reverse_path, loop_.now())) {
     shared_.log.write(LogLevel::warning, LogLine("no-notification")
                                              .field("queue-id", head.id.text())

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "adieu/base/log.h"
+#include "adieu/base/loop.h"
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/queue/notification_limit.h"
 #include "adieu/relay/queue/settle.h"
-#include "io/uv/loop.h"
 
 namespace adieu::daemon {
 
@@ -33,7 +33,7 @@ class Settling {
   };
 
   /// `on_idle`: whenever the last settlement under way is done.
-  Settling(Shared shared, uv::Loop& loop, std::function<void()> on_idle);
+  Settling(Shared shared, Loop& loop, std::function<void()> on_idle);
   Settling(const Settling&) = delete;
   Settling& operator=(const Settling&) = delete;
 
@@ -58,10 +58,10 @@ class Settling {
   void done_one();
 
   const Shared shared_;
-  uv::Loop& loop_;
+  Loop& loop_;
   const std::function<void()> on_idle_;
   std::deque<Collected> collected_;  // the first is due first
-  uv::Timer timer_;
+  std::unique_ptr<Timer> timer_;
   std::size_t under_way_ = 0;        // reads and settlements that the spool has not answered
   bool stopping_ = false;
   std::shared_ptr<Settling*> self_;  // for completions that may find nobody

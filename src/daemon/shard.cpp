@@ -22,8 +22,8 @@ Result<std::unique_ptr<Shard>> Shard::open(Reception::Shared& reception, Deliver
 Shard::~Shard() = default;
 
 void Shard::listen(uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits) {
-  listening_.push_back(std::make_unique<Listening>(loop_, std::move(socket), profile, limits, *reception_, shared_.closures,
-                                                   shared_.log, [this] { idle(); }));
+  listening_.push_back(std::make_unique<Listening>(loop_, profile, limits, *reception_, shared_.closures, shared_.log, [this] { idle(); }));
+  listening_.back()->begin([&](Listener::User& user) { return std::make_unique<uv::Listener>(loop_, std::move(socket), user); });
 }
 
 void Shard::start() {
@@ -36,7 +36,7 @@ void Shard::start() {
 void Shard::shut_down(Duration timeout, std::function<void()> done) {
   loop_.post([this, timeout, done = std::move(done)]() mutable {
     done_ = std::move(done);
-    cut_ = std::make_unique<uv::Timer>(loop_, [this] {
+    cut_ = loop_.timer([this] {
       for (const auto& listening : listening_) listening->cut();
       delivery_->cut();
       if (busy_ == 0) return;

@@ -10,6 +10,7 @@
 #include "daemon/delivery.h"
 #include "daemon/listening.h"
 #include "daemon/reception.h"
+#include "io/uv/stream.h"
 
 namespace adieu::daemon {
 
@@ -44,7 +45,7 @@ class Shard {
   std::unique_ptr<Reception> reception_;
   std::unique_ptr<Delivery> delivery_;
   std::vector<std::unique_ptr<Listening>> listening_;
-  std::unique_ptr<uv::Timer> cut_;
+  std::unique_ptr<Timer> cut_;
   std::function<void()> done_;
   std::size_t busy_ = 0;   // listeners and delivery that are not idle yet, while shutting down
   std::thread thread_;

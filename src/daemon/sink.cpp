@@ -12,6 +12,7 @@
 
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "daemon/listening.h"
+#include "io/uv/stream.h"
 #include "io/gnutls/channel.h"
 
 namespace adieu::daemon {
@@ -111,8 +112,9 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
 
   uv::Loop loop;
   SinkHandler handler(directory);
-  Closures closures(log, kLedgerPeers);
-  Listening listening(loop, std::move(*socket), profile, limits, handler, closures, log, [&loop] { loop.stop(); });
+  Closures closures(log, kLedgerPeers, [&loop] { return loop.wall(); });
+  Listening listening(loop, profile, limits, handler, closures, log, [&loop] { loop.stop(); });
+  listening.begin([&](Listener::User& user) { return std::make_unique<uv::Listener>(loop, std::move(*socket), user); });
   const auto stop = [&listening] { listening.shut_down(); };
   const uv::Signal term(loop, SIGTERM, stop);
   const uv::Signal interrupt(loop, SIGINT, stop);

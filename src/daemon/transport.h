@@ -6,25 +6,23 @@
 #include <functional>
 #include <memory>
 
-#include "adieu/base/clock.h"
-#include "io/uv/loop.h"
-#include "io/uv/stream.h"
+#include "adieu/base/loop.h"
 
 namespace adieu::daemon {
 
 /// `Connection` is smtp::ServerConnection or smtp::ClientConnection, and outlives this.
 template <class Connection>
-class Transport final : uv::Stream::User {
+class Transport final : Stream::User {
  public:
   /// `work`: called when the connection was given something, octets or their end, or room for its output.
-  Transport(uv::Loop& loop, std::unique_ptr<uv::Stream> stream, Connection& connection, std::function<void()> work)
+  Transport(Loop& loop, std::unique_ptr<Stream> stream, Connection& connection, std::function<void()> work)
       : loop_(loop), stream_(std::move(stream)), connection_(connection), work_(std::move(work)) {
     stream_->use(this);
   }
   /// What came unread is taken from the kernel first: closing over it would send RST and could destroy our last octets on their way.
   ~Transport() {
     for (int blocks = 0; blocks < kBlocksAtOnce && !ended_; ++blocks) {
-      if (stream_->receive(block().data(), block().size()).how != uv::Transfer::done) return;
+      if (stream_->receive(block().data(), block().size()).how != Transfer::done) return;
     }
   }
   Transport(const Transport&) = delete;
@@ -34,10 +32,10 @@ class Transport final : uv::Stream::User {
   bool read_now() {
     bool any = false;
     for (int blocks = 0; blocks < kBlocksAtOnce && !ended_; ++blocks) {
-      const uv::Transferred result = stream_->receive(block().data(), block().size());
-      if (result.how == uv::Transfer::again) return any;
+      const Transferred result = stream_->receive(block().data(), block().size());
+      if (result.how == Transfer::again) return any;
       any = true;
-      if (result.how == uv::Transfer::done) {
+      if (result.how == Transfer::done) {
         connection_.receive(Octets(block().data(), result.octets), loop_.now());
       } else {
         end(result.how);
@@ -50,8 +48,8 @@ class Transport final : uv::Stream::User {
   /// Writes what the kernel takes. True when it took everything; false when it is full (`work` is called when it has room).
   bool write() {
     const Octets output = connection_.output();
-    const uv::Transferred result = stream_->write(output);
-    if (result.how == uv::Transfer::reset) {
+    const Transferred result = stream_->write(output);
+    if (result.how == Transfer::reset) {
       end(result.how);
       return true;  // the connection has something to say about it
     }
@@ -75,7 +73,7 @@ class Transport final : uv::Stream::User {
     connection_.receive(octets, loop_.now());
     work_();
   }
-  void on_end(uv::Transfer how) override {
+  void on_end(Transfer how) override {
     end(how);
     work_();
   }
@@ -84,17 +82,17 @@ class Transport final : uv::Stream::User {
     if (connection_.output().size() >= count) connection_.sent(count, loop_.now());
     work_();
   }
-  void end(uv::Transfer how) {
+  void end(Transfer how) {
     ended_ = true;
-    if (how == uv::Transfer::eof) {
+    if (how == Transfer::eof) {
       connection_.receive_eof(loop_.now());
     } else {
       connection_.receive_reset(loop_.now());
     }
   }
 
-  uv::Loop& loop_;
-  const std::unique_ptr<uv::Stream> stream_;
+  Loop& loop_;
+  const std::unique_ptr<Stream> stream_;
   Connection& connection_;
   const std::function<void()> work_;
   bool ended_ = false;  // FIN or RST came

@@ -108,7 +108,7 @@ TEST_F(ControlTest, an_asker_that_says_nothing_for_too_long_is_let_go) {
   start([](const std::string&) { return whole_answer("pong\n"); }, 20ms);
   const uv::Descriptor silent = connect();
   char octet = 0;
-  EXPECT_EQ(uv::receive(silent.get(), &octet, 1).how, uv::Transfer::eof);
+  EXPECT_EQ(uv::receive(silent.get(), &octet, 1).how, Transfer::eof);
 }
 
 TEST_F(ControlTest, a_relay_that_does_not_answer_is_given_up) {

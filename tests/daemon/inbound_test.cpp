@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "daemon/wire.h"
+#include "io/uv/stream.h"
 #include "support/recording_log.h"
 
 namespace adieu::test {
@@ -33,8 +34,8 @@ class InboundTest : public testing::Test {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     socket_ = uv::Descriptor(ends[0]);
-    inbound_ = std::make_unique<daemon::Inbound>(loop_, uv::Accepted{std::make_unique<uv::Stream>(loop_, uv::Descriptor(ends[1])), {}}, listener_, handler_, closures_,
-                                                 [this] { ended_ = true; });
+    Accepted accepted{std::make_unique<uv::Stream>(loop_, uv::Descriptor(ends[1])), {}};
+    inbound_ = std::make_unique<daemon::Inbound>(loop_, std::move(accepted), listener_, handler_, closures_, [this] { ended_ = true; });
     inbound_->start();
   }
 
@@ -67,7 +68,7 @@ class InboundTest : public testing::Test {
 
   uv::Loop loop_;
   RecordingLog log_;
-  daemon::Closures closures_{log_, 10};
+  daemon::Closures closures_{log_, 10, [this] { return loop_.wall(); }};
   daemon::ListenerProfile listener_;
   HoldingHandler handler_;
   uv::Descriptor socket_;

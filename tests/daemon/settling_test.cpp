@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/uv/loop.h"
 #include "support/memory_spool.h"
 #include "support/recording_log.h"
 

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "adieu/base/result.h"
+#include "io/uv/stream.h"
 
 namespace adieu::uv {
 
@@ -33,7 +33,7 @@ void need_descriptors() {
 
 }  // namespace
 
-Loop::Loop() {
+Loop::Loop() : random_(std::random_device()()) {
   need_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   if (const int error = uv_loop_init(&loop_); error != 0) refused(-error, "make an event loop");
@@ -53,6 +53,15 @@ Loop::~Loop() {
   // Handles that are being closed free their memory in their close callbacks, which run here.
   uv_run(&loop_, UV_RUN_DEFAULT);
   check(uv_loop_close(&loop_) == 0, "whatever lived in a loop was destroyed before it");
+}
+
+WallTime Loop::wall() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+std::unique_ptr<adieu::Timer> Loop::timer(std::function<void()> callback) { return std::make_unique<Timer>(*this, std::move(callback)); }
+
+tl::expected<std::unique_ptr<adieu::Stream>, ConnectFailure> Loop::connect(const Endpoint& endpoint,
+                                                                          std::function<void(std::optional<Error>)> decided) {
+  return Stream::connect(*this, endpoint, std::move(decided));
 }
 
 void Loop::turn(bool waits) { uv_run(&loop_, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT); }

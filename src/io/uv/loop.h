@@ -1,5 +1,4 @@
-// One libuv loop as an executor: tasks may be posted to it from any thread; timers, streams and all else live in it. A loop and everything in it
-// belongs to the thread that runs it.
+// The port adieu::Loop by libuv, and what else the process waits for.
 #pragma once
 
 #include <uv.h>
@@ -7,10 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <vector>
 
-#include "adieu/base/clock.h"
-#include "adieu/base/task.h"
+#include "adieu/base/loop.h"
 
 namespace adieu::uv {
 
@@ -38,7 +37,7 @@ class Owned {
   Handle* handle_;
 };
 
-class Loop final : public Executor {
+class Loop final : public adieu::Loop {
  public:
   /// Throws std::system_error where the machine has no descriptors or memory for it: loops are made when the program starts. From then on the process
   /// ignores SIGPIPE, since libuv writes to sockets with write(2).
@@ -56,8 +55,12 @@ class Loop final : public Executor {
   /// From the loop's own thread.
   void stop() { stopping_ = true; }
 
-  /// Monotonic, as of this turn of the loop.
-  Instant now() const { return Instant(Duration(uv_now(&loop_))); }
+  Instant now() const override { return Instant(Duration(uv_now(&loop_))); }
+  WallTime wall() const override;
+  std::uint64_t random() override { return random_(); }
+  std::unique_ptr<adieu::Timer> timer(std::function<void()> callback) override;
+  tl::expected<std::unique_ptr<adieu::Stream>, ConnectFailure> connect(const Endpoint& endpoint,
+                                                                      std::function<void(std::optional<Error>)> decided) override;
   uv_loop_t* get() { return &loop_; }
 
  private:
@@ -66,18 +69,18 @@ class Loop final : public Executor {
   uv_loop_t loop_{};
   std::unique_ptr<Owned<uv_async_t>> wake_;
   bool stopping_ = false;
+  std::mt19937_64 random_;
   std::mutex mutex_;
   std::vector<Task> tasks_;   // guarded by mutex_
   std::vector<Task> running_;
   bool stopped_ = false;      // guarded by mutex_
 };
 
-/// Calls back once when an instant has come. Moving the instant later costs nothing until the earlier one fires.
-class Timer {
+/// Moving its instant later costs nothing until the earlier one fires.
+class Timer final : public adieu::Timer {
  public:
   Timer(Loop& loop, std::function<void()> callback);
-  /// None: never.
-  void set(Deadline when);
+  void set(Deadline when) override;
 
  private:
   void fire();

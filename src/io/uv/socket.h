@@ -8,10 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "adieu/base/bytes.h"
-#include "adieu/base/clock.h"
-#include "adieu/base/ip.h"
-#include "adieu/base/result.h"
+#include "adieu/base/loop.h"
 
 namespace adieu::uv {
 
@@ -45,20 +42,6 @@ Result<Descriptor> listen_unix(const std::string& path);
 Result<Descriptor> connect_unix(const std::string& path, Duration patience);
 Result<Endpoint> local_endpoint(int socket);
 Result<Endpoint> remote_endpoint(int socket);
-/// How long to wait before something is tried again that found no descriptor.
-constexpr Duration kOutOfDescriptors = std::chrono::milliseconds(200);
-
-/// Why no connection came about.
-struct ConnectFailure {
-  enum class Whose : std::uint8_t {
-    peer,      // the other end, or the way to it
-    no_route,  // this machine has no way to that family or network: known at once, and costs nothing
-    ours,      // this machine is out of descriptors, ports or memory: says nothing about the other end, and passes
-  };
-  Whose whose = Whose::peer;
-  Error error;
-};
-
 /// Of an errno value that connecting to `endpoint` came to.
 ConnectFailure connect_failure(int error, const Endpoint& endpoint);
 
@@ -70,11 +53,6 @@ std::optional<Error> connect_error(const Descriptor& socket);
 /// servers. True: this one is of those, and so the connection is one too many. `times`: how often the reserve is to be left.
 bool is_of_reserve(int socket, std::size_t times);
 
-enum class Transfer : std::uint8_t { done, again, eof, reset };
-struct Transferred {
-  Transfer how = Transfer::again;
-  std::size_t octets = 0;
-};
 /// Reads at most `size` octets.
 Transferred receive(int socket, char* buffer, std::size_t size);
 /// Sends as much as the kernel takes at once.

@@ -69,15 +69,15 @@ Stream::~Stream() {
   uv_close(&handle_->any.handle, [](uv_handle_t* closed) noexcept { delete static_cast<Handle*>(closed->data); });
 }
 
-tl::expected<std::unique_ptr<Stream>, ConnectFailure> Stream::connect(Loop& loop, const Endpoint& endpoint,
-                                                                     std::function<void(std::optional<Error>)> decided) {
+tl::expected<std::unique_ptr<adieu::Stream>, ConnectFailure> Stream::connect(Loop& loop, const Endpoint& endpoint,
+                                                                            std::function<void(std::optional<Error>)> decided) {
   SocketAddress address = to_system(endpoint);
   auto handle = std::make_unique<Handle>();
   if (const int error = uv_tcp_init_ex(loop.get(), &handle->any.tcp, address.storage.ss_family); error != 0) {
     return tl::unexpected(connect_failure(-error, endpoint));
   }
   std::unique_ptr<Stream> stream(new Stream(handle.release()));
-  if (is_of_reserve(stream->descriptor(), 1)) return tl::unexpected(connect_failure(EMFILE, endpoint));
+  if (stream->is_of_reserve(1)) return tl::unexpected(connect_failure(EMFILE, endpoint));
   Handle& of = *stream->handle_;
   uv_tcp_nodelay(&of.any.tcp, 1);
   of.decided = std::move(decided);
@@ -142,6 +142,8 @@ Transferred Stream::receive(char* buffer, std::size_t size) { return uv::receive
 
 Result<Endpoint> Stream::local_endpoint() const { return uv::local_endpoint(descriptor()); }
 
+bool Stream::is_of_reserve(std::size_t times) const { return uv::is_of_reserve(descriptor(), times); }
+
 int Stream::descriptor() const {
   uv_os_fd_t descriptor = -1;
   uv_fileno(&handle_->any.handle, &descriptor);
@@ -153,12 +155,8 @@ struct Listener::Handle {
   Listener* owner = nullptr;
 };
 
-Listener::Listener(Loop& loop, Descriptor socket, std::function<void(Accepted)> on_accepted, std::function<void(const Error&)> on_failure)
-    : loop_(loop),
-      socket_(std::move(socket)),
-      on_accepted_(std::move(on_accepted)),
-      on_failure_(std::move(on_failure)),
-      timer_(loop, [this] { go_on(); }) {
+Listener::Listener(Loop& loop, Descriptor socket, User& user)
+    : loop_(loop), socket_(std::move(socket)), user_(user), timer_(loop, [this] { go_on(); }) {
   open();
 }
 
@@ -191,7 +189,7 @@ void Listener::close() {
 void Listener::fail(int error) {
   close();
   timer_.set(loop_.now() + kOutOfDescriptors);
-  on_failure_(error_of_errno("accept", error));
+  user_.on_failure(error_of_errno("accept", error));
 }
 
 void Listener::incoming(int status) {
@@ -218,7 +216,7 @@ void Listener::accept() {
     if (!found) return;  // it has gone already
     peer = *found;
   }
-  on_accepted_({std::move(stream), peer});  // may destroy this
+  user_.on_accepted({std::move(stream), peer});  // may destroy this
 }
 
 void Listener::go_on() {

@@ -132,16 +132,16 @@ TEST(Stream, that_waits_for_room_is_told_of_a_reset) {
   EXPECT_EQ(pair.notes.end, Transfer::reset);
 }
 
-class StreamOverTcp : public testing::Test {
+class StreamOverTcp : public testing::Test, public Listener::User {
  protected:
   StreamOverTcp() {
     auto socket = listen_tcp(kAnyPort);
     EXPECT_TRUE(socket) << socket.error().message;
     port_ = *local_endpoint(socket->get());
-    listener_ = std::make_unique<Listener>(
-        loop_, std::move(*socket), [this](Accepted one) { accepted_.push_back(std::move(one)); },
-        [this](const Error& error) { failures_.push_back(error.message); });
+    listener_ = std::make_unique<Listener>(loop_, std::move(*socket), *this);
   }
+  void on_accepted(Accepted one) override { accepted_.push_back(std::move(one)); }
+  void on_failure(const Error& error) override { failures_.push_back(error.message); }
   Loop loop_;
   Endpoint port_;
   std::vector<Accepted> accepted_;
