@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "adieu/base/bytes.h"
+#include "adieu/relay/queue/jobs.h"
 #include "daemon/privileges.h"
+#include "daemon/profiles.h"
 #include "daemon/tls_setup.h"
 #include "io/rocksdb/rocksdb_spool.h"
 #include "io/uv/machine_addresses.h"
@@ -24,16 +26,6 @@ constexpr std::size_t kClaimAtOnce = 1000;
 constexpr std::size_t kReservedDescriptors = 384;  // RocksDB holds up to 256 tables open; files of large messages, logs, sockets of our own
 constexpr std::size_t kReservedForLoop = 32;      // its epoll sets, and what a name service's question opens
 constexpr Duration kSaveClosures = std::chrono::minutes(1);
-
-smtp::ServerTls to_session(config::ListenerTls tls) {
-  switch (tls) {
-    case config::ListenerTls::off: return smtp::ServerTls::off;
-    case config::ListenerTls::optional: return smtp::ServerTls::optional;
-    case config::ListenerTls::required: return smtp::ServerTls::required;
-    case config::ListenerTls::implicit: return smtp::ServerTls::implicit;
-  }
-  return smtp::ServerTls::off;
-}
 
 }  // namespace
 
@@ -116,24 +108,10 @@ void Relay::share_descriptors() {
 
 Result<> Relay::bind() {
   for (const config::Listener& listener : config_.listeners) {
-    auto profile = std::make_unique<ListenerProfile>();
-    profile->name = listener.endpoint.text();
-    profile->number = listeners_.size();
     auto channels = make_server_channels(config_, listener, log_);
     if (!channels) return tl::unexpected<Error>(channels.error());
-    profile->channels = std::move(*channels);
-    smtp::ServerConnectionProfile& connection = profile->connection;
-    connection.session.hostname = config_.hostname;
-    connection.session.limits = config_.limits.session;
-    connection.session.bare_newlines = config_.bare_newlines;
-    connection.session.lenient_commands = config_.lenient_commands;
-    profile->duplicate_window = listener.closure.duplicate_window;
-    profile->alarm = listener.closure.alarm;
-    connection.tls = to_session(listener.tls);
-    connection.channels = profile->channels.get();
-    connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
-    connection.close_notify_timeout = listener.closure.close_notify_timeout;
-    connection.handshake_timeout = config_.tls.handshake_timeout;
+    auto profile = listener_profile(config_, listener, std::move(*channels));
+    profile->number = listeners_.size();
     auto sockets = uv::listen_tcp(listener.endpoint, loops_);
     if (!sockets) return tl::unexpected<Error>(std::move(sockets.error()));
     for (std::size_t shard = 0; shard < loops_; ++shard) bound_.push_back({std::move((*sockets)[shard]), profile.get(), shard});
@@ -160,35 +138,13 @@ Result<> Relay::bind() {
 
 Result<> Relay::prepare_next_hops() {
   for (const config::NextHop& policy : config_.next_hops) {
-    NextHopProfile& profile = next_hops_[policy.name];
-    profile.policy = policy;
-    OutboundProfile& outbound = profile.outbound;
-    outbound.next_hop = policy.name;
-    outbound.connect_timeout = policy.connect_timeout;
-    outbound.alarm = policy.closure.alarm;
-    outbound.configured_host = std::holds_alternative<config::HostTarget>(policy.target);
-    for (const config::Listener& listener : config_.listeners) outbound.own.push_back(listener.endpoint);
-    outbound.plaintext_after_tls_failure = policy.tls == config::NextHopTls::opportunistic;
-    smtp::ClientConnectionProfile& connection = outbound.connection;
-    connection.session.hostname = config_.hostname;
-    connection.session.protocol = policy.protocol;
-    connection.session.timeouts = policy.timeouts;
-    connection.session.recipients = policy.recipients;
-    connection.session.eight_bit = policy.eight_bit;
-    connection.close_notify_timeout = policy.closure.close_notify_timeout;
-    connection.handshake_timeout = config_.tls.handshake_timeout;
-    connection.renew_after_messages = policy.renew_after_messages;
-    connection.renew_after = policy.renew_after;
-    connection.returns_to_plaintext = policy.closure.after_close_notify == config::AfterCloseNotify::plaintext;
-    switch (policy.tls) {
-      case config::NextHopTls::off: connection.starttls = smtp::ClientStartTls::never; continue;
-      case config::NextHopTls::opportunistic: connection.starttls = smtp::ClientStartTls::when_offered; break;
-      case config::NextHopTls::required:
-      case config::NextHopTls::verify: connection.starttls = smtp::ClientStartTls::required; break;
+    NextHopProfile profile = next_hop_profile(config_, policy);
+    if (profile.outbound.connection.starttls != smtp::ClientStartTls::never) {
+      auto channels = make_client_channels(config_, policy);
+      if (!channels) return tl::unexpected<Error>(channels.error());
+      profile.outbound.channels = std::move(*channels);
     }
-    auto channels = make_client_channels(config_, policy);
-    if (!channels) return tl::unexpected<Error>(channels.error());
-    outbound.channels = std::move(*channels);
+    next_hops_.emplace(policy.name, std::move(profile));
   }
   return {};
 }
@@ -287,35 +243,16 @@ void Relay::take_up(spool::MessageId after) {
   });
 }
 
-/// One job for each destination, handed to the shard that the destination belongs to.
 void Relay::accept(spool::Transaction::Kept kept) {
   const auto message = std::make_shared<queue::InFlight>(std::move(kept.head), std::move(kept.mail_data), memory_);
-  std::map<route::Destination, queue::Job> jobs;
-  const auto& recipients = message->head()->recipients;
-  for (std::uint32_t index = 0; index < recipients.size(); ++index) {
-    const spool::Recipient& recipient = recipients[index];
-    if (recipient.state != spool::RecipientState::pending) continue;
-    const auto next_hop = next_hops_.find(recipient.next_hop);
-    if (next_hop == next_hops_.end()) {
-      // The policy has changed since the message came. It stays in the spool for a policy that names it again.
-      log_.write(LogLevel::error, LogLine("no-next-hop")
-                                      .field("queue-id", message->head()->id.text())
-                                      .field("next-hop", recipient.next_hop)
-                                      .field("hint", "define this next hop in the policy file again, or wait for `give-up` under one of its name"));
-      continue;
-    }
-    route::Destination destination{recipient.next_hop, {}};
-    if (std::holds_alternative<config::MxTarget>(next_hop->second.policy.target)) {
-      destination.domain = to_ascii_lower(recipient.forward_path.domain.empty() ? config_.hostname : recipient.forward_path.domain);
-    }
-    queue::Job& job = jobs[std::move(destination)];
-    job.message = message;
-    job.recipients.push_back(index);
-    job.attempts = std::max(job.attempts, recipient.attempts);
-    job.next_attempt = std::max(job.next_attempt, recipient.next_attempt);
-    job.last_reply = recipient.last_reply;
+  queue::Jobs jobs = queue::jobs_of(message, config_);
+  for (const std::string& next_hop : jobs.unknown_next_hops) {
+    log_.write(LogLevel::error, LogLine("no-next-hop")
+                                    .field("queue-id", message->head()->id.text())
+                                    .field("next-hop", next_hop)
+                                    .field("hint", "define this next hop in the policy file again, or wait for `give-up` under one of its name"));
   }
-  for (auto& [destination, job] : jobs) {
+  for (auto& [destination, job] : jobs.by_destination) {
     Shard& shard = *shards_[std::hash<std::string>()(destination.text()) % shards_.size()];
     shard.executor().post([&shard, destination = destination, job = std::move(job)]() mutable {
       shard.delivery().add(destination, std::move(job));
