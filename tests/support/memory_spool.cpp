@@ -133,18 +133,19 @@ void MemorySpool::settle(spool::Settlement settlement, Executor& executor, spool
 
 void MemorySpool::remember(const spool::Unconfirmed& message) {
   const std::lock_guard lock(mutex_);
-  unconfirmed_[message.fingerprint] = message;
+  if (!frozen_) unconfirmed_[message.fingerprint] = message;
 }
 
 void MemorySpool::forget(const std::string& fingerprint) {
   const std::lock_guard lock(mutex_);
-  unconfirmed_.erase(fingerprint);
+  if (!frozen_) unconfirmed_.erase(fingerprint);
 }
 
 Result<spool::Spool::Recalled> MemorySpool::recall() {
   const std::lock_guard lock(mutex_);
   Recalled recalled;
   recalled.secret.assign(kSecretSize, 'k');
+  recalled.ended_in_order = ended_in_order_;
   for (const auto& [fingerprint, message] : unconfirmed_) recalled.unconfirmed.push_back(message);
   std::sort(recalled.unconfirmed.begin(), recalled.unconfirmed.end(), [](const auto& left, const auto& right) { return left.until < right.until; });
   return recalled;
@@ -168,6 +169,12 @@ void MemorySpool::fail(SpoolOperation operation, std::size_t nth, Error error) {
 void MemorySpool::restart() {
   const std::lock_guard lock(mutex_);
   for (auto& [id, message] : messages_) message.claimed = false;
+  ended_in_order_ = !std::exchange(frozen_, false);
+}
+
+void MemorySpool::freeze() {
+  const std::lock_guard lock(mutex_);
+  frozen_ = true;
 }
 
 bool MemorySpool::holds(MessageId id) const {
@@ -195,7 +202,7 @@ void MemorySpool::put(MessageHead head, spool::MailData mail_data) {
 
 void MemorySpool::remove(MessageId id) {
   const std::lock_guard lock(mutex_);
-  messages_.erase(id);
+  if (!frozen_) messages_.erase(id);
 }
 
 MessageId MemorySpool::next_id() {

@@ -37,6 +37,8 @@ class MemorySpool final : public spool::Spool {
   void set_trouble(std::optional<Error> why);
   /// The `nth` operation of that kind from now on (1: the next) fails with `error`, once.
   void fail(SpoolOperation operation, std::size_t nth, Error error);
+  /// The relay's process is killed: what it still does on its way out changes nothing. Until `restart`.
+  void freeze();
   /// As if the relay had ended and begun again: nobody holds a claim. Transactions must be gone.
   void restart();
   /// Messages that are stored, acknowledged or not.
@@ -65,6 +67,8 @@ class MemorySpool final : public spool::Spool {
   std::map<spool::MessageId, Message> messages_;  // guarded by mutex_, as are those below
   std::array<Fault, 6> faults_;
   std::optional<Error> trouble_;
+  bool frozen_ = false;
+  bool ended_in_order_ = true;
   std::map<std::string, spool::Unconfirmed> unconfirmed_;
   std::uint64_t last_id_ = 0;
 };

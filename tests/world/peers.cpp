@@ -1,0 +1,220 @@
+// See peers.h.
+#include "peers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "adieu/protocol/smtp/reply_catalog.h"
+
+namespace adieu::world {
+namespace {
+
+constexpr std::uint64_t kAttempts = 12;  // of a client, before it gives a message up
+
+}  // namespace
+
+std::string message_of(const std::string& token) {
+  Clock chance(std::hash<std::string>()(token));
+  std::string octets = "From: <" + token + "@client.example>\r\nMessage-ID: <" + token + "@client.example>\r\nSubject: " + token + "\r\n\r\n";
+  const std::int64_t lines = chance.happens(0.2) ? chance.between(50, 400) : chance.between(0, 20);
+  for (std::int64_t line = 0; line < lines; ++line) octets += chance.happens(0.1) ? ".\r\n" : "a line of " + token + " that says nothing\r\n";
+  return octets;
+}
+
+std::vector<mail::Mailbox> recipients_of(const std::string& token) {
+  Clock chance(std::hash<std::string>()(token) + 1);
+  std::vector<mail::Mailbox> recipients;
+  for (std::int64_t number = chance.happens(0.5) ? 0 : chance.between(0, 4); number >= 0; --number) {
+    recipients.push_back({token + "." + std::to_string(number), chance.happens(0.5) ? "one.example" : "two.example"});
+  }
+  return recipients;
+}
+
+Client::Client(Host& host, Endpoint relay, Stories& stories, std::vector<std::string> tokens)
+    : host_(host),
+      relay_(relay),
+      stories_(stories),
+      waiting_(std::move(tokens)),
+      timer_(host.timer([this] {
+        if (connection_) connection_->expire(host_.now());
+        if (connection_) {
+          work();
+        } else {
+          end();  // nobody answers
+        }
+      })),
+      again_(host.timer([this] { connect(); })) {
+  profile_.session.hostname = "client.example";
+  profile_.starttls = host.clock().happens(0.7) ? smtp::ClientStartTls::when_offered : smtp::ClientStartTls::never;
+  profile_.channels = &channels_;
+  again_->set(host.now() + host.clock().between(Duration(0), std::chrono::minutes(2)));
+}
+
+Client::~Client() {
+  transport_.reset();
+  connection_.reset();
+}
+
+void Client::connect() {
+  if (waiting_.empty()) return;
+  auto stream = host_.connect(relay_, [this](const std::optional<Error>& error) {
+    if (error) {
+      end();
+      return;
+    }
+    connection_ = std::make_unique<smtp::ClientConnection>(profile_, host_.now());
+    transport_ = std::make_unique<daemon::Transport<smtp::ClientConnection>>(host_, std::move(connecting_), *connection_, [this] { work(); });
+    work();
+  });
+  connecting_ = std::move(*stream);
+  timer_->set(host_.now() + std::chrono::seconds(30));
+}
+
+/// And once more later, for what is left.
+void Client::end() {
+  timer_->set(std::nullopt);
+  connecting_.reset();
+  transport_.reset();
+  connection_.reset();
+  if (!waiting_.empty()) again_->set(host_.now() + host_.clock().between(std::chrono::seconds(10), std::chrono::minutes(20)));
+}
+
+void Client::next_message() {
+  if (waiting_.empty() || host_.clock().happens(0.2)) {
+    connection_->quit(host_.now());
+    return;
+  }
+  sending_ = waiting_[static_cast<std::size_t>(host_.clock().between(0, static_cast<std::int64_t>(waiting_.size()) - 1))];
+  if (++attempts_[sending_] == 1) {
+    left_[sending_] = recipients_of(sending_);
+  }
+  octets_ = message_of(sending_);
+  recipients_ = left_[sending_];
+  supplied_ = 0;
+  smtp::OutgoingMessage message;
+  message.envelope.reverse_path = {sending_, "client.example"};
+  message.envelope.forward_paths = recipients_;
+  message.size = octets_.size();
+  connection_->send(std::move(message), host_.now());
+}
+
+void Client::work() {
+  if (std::exchange(working_, true)) return;
+  for (;;) {
+    smtp::ClientConnectionAction action = connection_->next_action(host_.now());
+    if (std::holds_alternative<smtp::Ready>(action)) {
+      next_message();
+      continue;
+    }
+    if (const auto* wants = std::get_if<smtp::WantsMailData>(&action)) {
+      if (wants->from_start) supplied_ = 0;
+      const Octets part = Octets(octets_).substr(supplied_, wants->octets);
+      supplied_ += part.size();
+      connection_->supply(part, supplied_ == octets_.size());
+      continue;
+    }
+    if (const auto* finished = std::get_if<smtp::Finished>(&action)) {
+      std::vector<mail::Mailbox> left;
+      for (std::size_t i = 0; i < recipients_.size(); ++i) {
+        Story& story = stories_[recipients_[i].local_part];
+        const smtp::Outcome& outcome = finished->outcomes[i];
+        if (outcome.may_have_arrived) ++story.client_unsure;
+        story.acknowledged |= outcome.fate == smtp::Fate::delivered;
+        if (outcome.fate == smtp::Fate::deferred) left.push_back(recipients_[i]);
+      }
+      left_[sending_] = std::move(left);
+      if (left_[sending_].empty() || attempts_[sending_] >= kAttempts) std::erase(waiting_, sending_);
+      continue;
+    }
+    if (std::holds_alternative<smtp::ClientClosed>(action)) {
+      working_ = false;
+      end();
+      return;
+    }
+    if (connection_->output().empty() || !transport_->write()) break;
+  }
+  transport_->await_input(true);
+  timer_->set(connection_->deadline());
+  working_ = false;
+}
+
+/// A message that the next hop has begun to take.
+class NextHop::Mail final : public smtp::Transaction {
+ public:
+  Mail(NextHop& hop, mail::Mailbox reverse_path) : hop_(hop), reverse_path_(std::move(reverse_path)) {}
+  ~Mail() override = default;
+  void acknowledge() noexcept override {
+    for (const mail::Mailbox& path : forward_paths) {
+      if (path.domain == "client.example") {
+        note_notification();
+        continue;
+      }
+      Story& story = hop_.stories_[path.local_part];
+      ++story.stored;
+      story.altered |= !octets.ends_with(message_of(path.local_part.substr(0, path.local_part.find('.'))));
+    }
+  }
+  /// RFC 3464 section 2.3.2: whom it is about.
+  void note_notification() {
+    constexpr std::string_view kField = "\r\nFinal-Recipient: rfc822;";
+    for (std::size_t at = octets.find(kField); at != octets.npos; at = octets.find(kField, at + 1)) {
+      std::size_t begin = at + kField.size();
+      while (octets[begin] == ' ') ++begin;
+      ++hop_.stories_[octets.substr(begin, octets.find('@', begin) - begin)].notified;
+    }
+  }
+  std::vector<mail::Mailbox> forward_paths;
+  std::string octets;
+  const std::shared_ptr<int> alive = std::make_shared<int>(0);
+
+ private:
+  NextHop& hop_;
+  const mail::Mailbox reverse_path_;
+};
+
+NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, Log& log, const Moods& moods)
+    : host_(host), stories_(stories), moods_(moods), closures_(log, 10, [&host] { return host.wall(); }) {
+  profile_.name = endpoint.text();
+  profile_.channels = std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server);
+  profile_.connection.session.hostname = "hop.example";
+  profile_.connection.tls = smtp::ServerTls::optional;
+  profile_.connection.channels = profile_.channels.get();
+  listening_ = std::make_unique<daemon::Listening>(host, profile_, limits_, *this, closures_, log, [] {});
+  listening_->begin([&](Listener::User& user) { return host.listen(endpoint, user); });
+}
+
+NextHop::~NextHop() = default;
+
+bool NextHop::is_refused(const std::string& local_part) {
+  return Clock(std::hash<std::string>()(local_part)).happens(moods_.refuses);
+}
+
+std::optional<smtp::Answer> NextHop::ask(const daemon::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) {
+  const bool defers = host_.clock().happens(moods_.defers);
+  const smtp::Reply busy{451, smtp::EnhancedStatus{4, 3, 0}, "not now"};
+  if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {
+    if (defers) return smtp::MailAnswer(busy);
+    return smtp::MailAnswer(std::make_unique<Mail>(*this, std::move(mail->reverse_path)));
+  }
+  if (auto* recipient = std::get_if<smtp::RecipientQuestion>(&question)) {
+    if (defers) return smtp::RecipientAnswer{busy};
+    if (recipient->forward_path.domain != "client.example" && is_refused(recipient->forward_path.local_part)) {
+      stories_[recipient->forward_path.local_part].refused = true;
+      return smtp::RecipientAnswer{{550, smtp::EnhancedStatus{5, 1, 1}, "nobody of that name"}};
+    }
+    static_cast<Mail&>(*recipient->transaction).forward_paths.push_back(std::move(recipient->forward_path));
+    return smtp::RecipientAnswer{smtp::reply::recipient_ok()};
+  }
+  if (auto* data = std::get_if<smtp::AppendQuestion>(&question)) {
+    static_cast<Mail&>(*data->transaction).octets += data->mail_data;
+    return smtp::AppendAnswer{};
+  }
+  const smtp::Reply reply = defers ? busy : smtp::reply::queued("hop");
+  auto& mail = static_cast<Mail&>(*std::get<smtp::CommitQuestion>(question).transaction);
+  host_.clock().after(host_.clock().between(Duration(0), moods_.slowest), [alive = std::weak_ptr(mail.alive), later = std::move(later), reply] {
+    if (!alive.expired()) later(smtp::CommitAnswer{reply});
+  });
+  return std::nullopt;
+}
+
+}  // namespace adieu::world

@@ -1,0 +1,95 @@
+// Who talks with the relay in a simulated world: clients that behave as RFC 5321 says (they queue, try again, give up), and a next hop with moods. Their
+// protocol is the relay's own, from the other side.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adieu/protocol/smtp/client_connection.h"
+#include "adieu/relay/access/limits.h"
+#include "daemon/listening.h"
+#include "network.h"
+#include "support/fake_channel.h"
+#include "support/recording_log.h"
+
+namespace adieu::world {
+
+/// What became of one recipient of a message, from both ends.
+struct Story {
+  std::uint64_t client_unsure = 0;   // attempts whose end of data may have arrived, without a reply that was heard
+  bool acknowledged = false;         // its client heard 2xx
+  std::uint64_t relay_unsure = 0;    // attempts of which the relay says that the next hop may have it
+  std::uint64_t stored = 0;          // how often the next hop took it: its 2xx was handed over
+  std::uint64_t notified = 0;        // notifications of its failure that arrived
+  bool refused = false;              // for good, by the next hop
+  bool altered = false;              // what arrived did not end with what its client sent
+};
+using Stories = std::map<std::string, Story>;  // by the recipients' local parts: TOKEN.NUMBER
+
+/// What a client sends under a token: always the same octets, to always the same recipients.
+std::string message_of(const std::string& token);
+std::vector<mail::Mailbox> recipients_of(const std::string& token);
+
+/// Sends its messages over one connection after another until each is acknowledged, or given up.
+class Client {
+ public:
+  Client(Host& host, Endpoint relay, Stories& stories, std::vector<std::string> tokens);
+  ~Client();
+  bool done() const { return waiting_.empty() && !transport_; }
+
+ private:
+  void connect();
+  void work();
+  void end();
+  void next_message();
+
+  Host& host_;
+  const Endpoint relay_;
+  Stories& stories_;
+  std::vector<std::string> waiting_;
+  std::string sending_;
+  std::string octets_;
+  std::vector<mail::Mailbox> recipients_;
+  std::size_t supplied_ = 0;
+  std::map<std::string, std::uint64_t> attempts_;
+  std::map<std::string, std::vector<mail::Mailbox>> left_;  // recipients that were not answered for good, by token
+  test::FakeChannels channels_{test::FakeChannel::Role::client};
+  smtp::ClientConnectionProfile profile_;
+  std::unique_ptr<Stream> connecting_;
+  std::unique_ptr<smtp::ClientConnection> connection_;
+  std::unique_ptr<daemon::Transport<smtp::ClientConnection>> transport_;
+  std::unique_ptr<Timer> timer_;
+  std::unique_ptr<Timer> again_;
+  bool working_ = false;
+};
+
+/// How a next hop takes mail.
+struct Moods {
+  double defers = 0;      // 451, at any of its commands
+  double refuses = 0;     // 550 to a recipient, of some tokens for good
+  Duration slowest{};     // the longest that it thinks about a message
+};
+
+class NextHop final : public daemon::MailHandler {
+ public:
+  NextHop(Host& host, Endpoint endpoint, Stories& stories, Log& log, const Moods& moods);
+  ~NextHop() override;
+
+ private:
+  class Mail;
+  std::optional<smtp::Answer> ask(const daemon::Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) override;
+  bool is_refused(const std::string& local_part);
+
+  Host& host_;
+  Stories& stories_;
+  const Moods moods_;
+  daemon::Closures closures_;
+  access::ConnectionLimits limits_{{1000, 1000, 1000, 0, {0}}};
+  daemon::ListenerProfile profile_;
+  std::unique_ptr<daemon::Listening> listening_;
+};
+
+}  // namespace adieu::world

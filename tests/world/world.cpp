@@ -1,0 +1,280 @@
+// See world.h.
+#include "world.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "adieu/relay/config/load.h"
+#include "adieu/relay/queue/jobs.h"
+#include "daemon/listening.h"
+#include "daemon/profiles.h"
+#include "daemon/reception.h"
+#include "peers.h"
+#include "support/memory_spool.h"
+#include "support/table_resolver.h"
+
+namespace adieu::world {
+namespace {
+
+constexpr std::uint64_t kMostEvents = 2'000'000;
+constexpr auto kLongest = std::chrono::hours(24 * 30);
+
+constexpr const char* kPolicy = R"(
+hostname relay.example.org
+spool rocksdb /nowhere
+listen 192.0.2.1:25 { tls off }
+network local 198.51.100.0/24
+next-hop first { host 192.0.2.9:25; tls off; connections 3 }
+next-hop second { host 192.0.2.10:25; tls off; connections 1; recipients 2 }
+domains one one.example client.example
+relay from network local to domains one via first
+relay from network local to any via second
+reject from any to any with "550 5.7.1 no"
+limits { connections 12; connections-per-address 4; outbound-connections 2 }
+retry { after 1m 5m 15m; then-every 30m; give-up 20d }
+)";
+
+const IpAddress kRelay = *IpAddress::parse("192.0.2.1");
+const std::array kHops = {*IpAddress::parse("192.0.2.9"), *IpAddress::parse("192.0.2.10")};
+
+/// Every line with the world's time, and how many lines there were of each event.
+class WorldLog final : public Log {
+ public:
+  WorldLog(const Clock& clock, Stories& stories, bool traces) : clock_(clock), stories_(stories), traces_(traces) {}
+  bool enabled(LogLevel) const override { return true; }
+  void write(LogLevel, std::string_view line) override {
+    const std::string_view event = line.substr(0, line.find(' '));
+    ++events_[std::string(event)];
+    if (const std::size_t to = line.find(" to=<"); to != line.npos && line.find("the next hop may have it") != line.npos) {
+      ++stories_[std::string(line.substr(to + 5, line.find('@', to) - to - 5))].relay_unsure;
+    }
+    if (traces_) trace.push_back(rfc3339(clock_.wall()) + " " + std::string(line));
+  }
+  using Log::write;
+  std::uint64_t count(const std::string& event) const {
+    const auto found = events_.find("event=" + event);
+    return found == events_.end() ? 0 : found->second;
+  }
+  std::vector<std::string> trace;
+
+ private:
+  const Clock& clock_;
+  Stories& stories_;
+  const bool traces_;
+  std::map<std::string, std::uint64_t> events_;
+};
+
+/// The relay's process: what daemon::Relay and daemon::Shard put together, over this world.
+class Process {
+ public:
+  Process(Clock& clock, Network& network, const config::Config& config, spool::Spool& spool, Log& log)
+      : host_(clock, network, kRelay),
+        config_(config),
+        spool_(spool),
+        rules_(config),
+        limits_(access::shares_of(config), [this](const IpAddress& client) { return rules_.trusts(client); }),
+        memory_(config.limits.queue_memory),
+        notifications_(config.limits.notifications_per_address),
+        closures_(log, config.limits.ledger_peers, [this] { return host_.wall(); }),
+        connections_(config.limits.outbound_connections),
+        reception_shared_{config, rules_, spool, log, closures_, metrics_, memory_, [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }},
+        delivery_shared_{config, rules_, spool, log, closures_, metrics_, next_hops_, connections_,
+                         [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }, notifications_, [] { return route::MachineAddresses{}; }} {
+    for (const config::NextHop& policy : config.next_hops) {
+      daemon::NextHopProfile profile = daemon::next_hop_profile(config, policy);
+      profile.outbound.connection.starttls = smtp::ClientStartTls::when_offered;
+      profile.outbound.channels = [](const std::string&) { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::client); };
+      next_hops_.emplace(policy.name, std::move(profile));
+    }
+    check(reception_shared_.recall(host_.wall()).has_value(), "the world's spool recalls");
+    reception_ = std::make_unique<daemon::Reception>(reception_shared_, host_);
+    delivery_ = std::make_unique<daemon::Delivery>(delivery_shared_, host_, std::make_unique<test::TableResolver>());
+    listener_ = daemon::listener_profile(config, config.listeners.front(), std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server));
+    listener_->connection.tls = smtp::ServerTls::optional;
+    take_up({});
+    listening_ = std::make_unique<daemon::Listening>(host_, *listener_, limits_, *reception_, closures_, log, [] {});
+    listening_->begin([this](Listener::User& user) { return host_.listen(config_.listeners.front().endpoint, user); });
+  }
+
+  std::size_t connections() const { return listening_->connections() + connections_.used(); }
+  /// What is still held that should not be when nothing is under way.
+  std::string held() const {
+    std::string held;
+    if (memory_.recipients() != 0) held += " " + std::to_string(memory_.recipients()) + " recipients";
+    if (memory_.used() != 0) held += " " + std::to_string(memory_.used()) + " octets of messages";
+    if (reception_shared_.memory != 0) held += " " + std::to_string(reception_shared_.memory) + " octets of transactions";
+    return held;
+  }
+
+ private:
+  void accept(spool::Transaction::Kept kept) {
+    queue::Jobs jobs = queue::jobs_of(std::make_shared<queue::InFlight>(std::move(kept.head), std::move(kept.mail_data), memory_), config_);
+    for (auto& [destination, job] : jobs.by_destination) {
+      host_.post([this, destination = destination, job = std::move(job)]() mutable { delivery_->add(destination, std::move(job)); });
+    }
+  }
+  void take_up(spool::MessageId after) {
+    spool_.claim(after, 2, Duration(0), host_, [this](Result<std::vector<spool::Stored>> stored) {
+      if (stored->empty()) return;
+      const spool::MessageId last = stored->back().head->id;
+      for (spool::Stored& message : *stored) {
+        reception_shared_.found(*message.head, host_.wall());
+        accept({std::move(message.head), nullptr});
+      }
+      take_up(last);
+    });
+  }
+
+  Host host_;
+  const config::Config& config_;
+  spool::Spool& spool_;
+  const access::Rules rules_;
+  access::ConnectionLimits limits_;
+  queue::MemoryBudget memory_;
+  queue::NotificationLimit notifications_;
+  daemon::Closures closures_;
+  observe::Metrics metrics_;
+  std::map<std::string, daemon::NextHopProfile> next_hops_;
+  deliver::ConnectionBudget connections_;
+  daemon::Reception::Shared reception_shared_;
+  daemon::Delivery::Shared delivery_shared_;
+  std::unique_ptr<daemon::ListenerProfile> listener_;
+  std::unique_ptr<daemon::Reception> reception_;
+  std::unique_ptr<daemon::Delivery> delivery_;
+  std::unique_ptr<daemon::Listening> listening_;
+};
+
+/// `notification_unsure`: attempts to deliver notifications about the message that may have arrived.
+void judge(const std::string& recipient, const Story& story, std::uint64_t notification_unsure, std::uint64_t crashes,
+           std::vector<std::string>& faults) {
+  const auto fault = [&](const std::string& what) { faults.push_back(recipient + ": " + what); };
+  const std::uint64_t arrived = story.stored + story.notified;
+  if (story.acknowledged && arrived == 0) fault("acknowledged and lost");
+  if (story.acknowledged && story.stored == 0 && !story.refused) fault("a failure was told of what nobody refused");
+  if (story.altered) fault("altered on its way");
+  if (story.refused && story.stored != 0) fault("stored where it is refused");
+  if (!story.acknowledged && arrived != 0 && story.client_unsure == 0) fault("delivered, and never acknowledged");
+  const std::uint64_t excused = story.client_unsure + story.relay_unsure + notification_unsure + crashes;
+  if (arrived > 1 + excused) fault(std::to_string(arrived) + " copies, where " + std::to_string(1 + excused) + " can be explained");
+}
+
+}  // namespace
+
+Verdict run(std::uint64_t seed, bool traces) {
+  Clock clock(seed);
+  Network network(clock);
+  Stories stories;
+  WorldLog log(clock, stories, traces);
+  WorldLog hop_log(clock, stories, false);
+  config::Loaded loaded = config::load_text("world.conf", kPolicy);
+  check(loaded.config.has_value(), "the world's policy is one");
+  config::Config& config = *loaded.config;
+  test::MemorySpool spool;
+  Verdict verdict;
+
+  network.loses = clock.happens(0.3) ? 0 : 0.01 * static_cast<double>(clock.between(1, 60));
+  struct Hop {
+    Host host;
+    Endpoint endpoint;
+    Moods moods;
+    std::optional<NextHop> next_hop;
+  };
+  std::vector<std::unique_ptr<Hop>> hops;
+  for (const IpAddress& address : kHops) {
+    Hop& hop = *hops.emplace_back(new Hop{Host(clock, network, address), {address, 25}, {}, {}});
+    hop.moods.defers = clock.happens(0.5) ? 0 : 0.01 * static_cast<double>(clock.between(1, 40));
+    hop.moods.refuses = clock.happens(0.5) ? 0 : 0.2;
+    hop.moods.slowest = clock.happens(0.3) ? std::chrono::minutes(12) : Duration(300);
+    const auto begin = [&hop, &stories, &hop_log] { hop.next_hop.emplace(hop.host, hop.endpoint, stories, hop_log, hop.moods); };
+    begin();
+    if (!clock.happens(0.2)) continue;
+    clock.after(clock.between(Duration(0), std::chrono::minutes(30)), [&, begin] {
+      log.write(LogLevel::info, LogLine("world").field("what", "a next hop is gone for a while"));
+      hop.next_hop.reset();
+      clock.after(clock.between(Duration(0), std::chrono::hours(2)), begin);
+    });
+  }
+
+  std::optional<Process> relay(std::in_place, clock, network, config, spool, log);
+  std::vector<std::unique_ptr<Host>> hosts;
+  std::vector<std::unique_ptr<Client>> clients;
+  const std::int64_t kinds = clock.between(1, 4);
+  for (std::int64_t number = 1; number <= kinds; ++number) {
+    std::vector<std::string> tokens;
+    for (std::int64_t i = clock.between(1, 8); i > 0; --i) tokens.push_back("m" + std::to_string(number) + "-" + std::to_string(i));
+    verdict.messages += tokens.size();
+    hosts.push_back(std::make_unique<Host>(clock, network, *IpAddress::parse("198.51.100." + std::to_string(number))));
+    clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, std::move(tokens)));
+  }
+
+  const Instant began = clock.now();
+  if (clock.happens(0.3)) {
+    for (std::int64_t crash = clock.between(1, 3); crash > 0; --crash) {
+      clock.after(clock.between(Duration(0), clock.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), [&] {
+        if (!relay) return;
+        ++verdict.crashes;
+        log.write(LogLevel::info, LogLine("world").field("what", "the relay's process is killed"));
+        spool.freeze();
+        relay.reset();
+        spool.restart();
+        clock.after(clock.between(Duration(0), std::chrono::minutes(2)), [&] { relay.emplace(clock, network, config, spool, log); });
+      });
+    }
+  }
+  if (clock.happens(0.3)) {
+    for (const auto operation : {test::SpoolOperation::begin, test::SpoolOperation::append, test::SpoolOperation::commit, test::SpoolOperation::read}) {
+      spool.fail(operation, static_cast<std::size_t>(clock.between(1, 20)), Error{ErrorKind::no_space, "the disk is full"});
+    }
+  }
+  if (clock.happens(0.2)) {
+    clock.after(clock.between(Duration(0), std::chrono::hours(1)), [&] {
+      const Duration by = std::chrono::minutes(clock.between(-600, 600));
+      log.write(LogLevel::info, LogLine("world").field("what", "the wall clock steps by " + to_text(by)));
+      clock.step_wall(by);
+    });
+  }
+
+  const auto rests = [&] {
+    return relay && std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->done(); }) && spool.stored() == 0 &&
+           network.open() == 0;
+  };
+  while (!rests()) {
+    if (++verdict.events > kMostEvents || clock.now() - began > kLongest) {
+      verdict.faults.push_back("it never comes to rest: " + std::to_string(spool.stored()) + " messages stored, " + std::to_string(network.open()) +
+                               " ends of connections open");
+      break;
+    }
+    if (!clock.turn()) {
+      verdict.faults.push_back("nothing more happens: " + std::to_string(spool.stored()) + " messages stored, " + std::to_string(network.open()) +
+                               " ends of connections open");
+      break;
+    }
+  }
+  if (verdict.faults.empty()) {
+    for (const auto& [recipient, story] : stories) {
+      const std::size_t dot = recipient.find('.');
+      if (dot == recipient.npos) continue;  // whom notifications go to
+      const auto told = stories.find(recipient.substr(0, dot));
+      judge(recipient, story, told == stories.end() ? 0 : told->second.relay_unsure, verdict.crashes, verdict.faults);
+    }
+    for (int turns = 0; turns < 1000 && clock.turn(); ++turns) {
+    }
+    if (const std::string held = relay->held(); !held.empty()) verdict.faults.push_back("still held at rest:" + held);
+    if (verdict.crashes == 0 && log.count("queued") != log.count("removed") + log.count("revoked")) {
+      verdict.faults.push_back("the log: " + std::to_string(log.count("queued")) + " queued, " + std::to_string(log.count("removed")) + " removed, " +
+                               std::to_string(log.count("revoked")) + " revoked");
+    }
+  }
+  for (const auto& [recipient, story] : stories) verdict.copies += story.stored + story.notified > 1 ? story.stored + story.notified - 1 : 0;
+  verdict.lost = network.lost();
+  verdict.hours = static_cast<double>((clock.now() - began).count()) / 3'600'000;
+  verdict.trace = std::move(log.trace);
+  clients.clear();
+  relay.reset();
+  hops.clear();
+  return verdict;
+}
+
+}  // namespace adieu::world
