@@ -5,13 +5,32 @@
 #include <utility>
 
 #include "adieu/protocol/smtp/reply_catalog.h"
+#include "io/gnutls/channel.h"
+#include "support/fake_channel.h"
 
 namespace adieu::world {
 namespace {
 
+const gnutls::CertificatePem& certificate() {
+  static const gnutls::CertificatePem kPem = *gnutls::make_self_signed("relay.example.org", 2);
+  return kPem;
+}
+
 constexpr std::uint64_t kAttempts = 12;  // of a client, before it gives a message up
 
 }  // namespace
+
+Tls toy_tls() {
+  return {[] { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server); },
+          [] { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::client); }};
+}
+
+Tls gnutls_tls(const std::string& version) {
+  const auto server = *gnutls::make_server_credentials(certificate(), "NORMAL:+VERS-TLS1.2");
+  const auto client = *gnutls::make_client_credentials("NORMAL:-VERS-ALL:+VERS-" + version, false);
+  return {[server] { return std::make_unique<gnutls::ServerChannels>(server); },
+          [client] { return std::make_unique<gnutls::ClientChannels>(client, "relay.example.org", false); }};
+}
 
 std::string message_of(const std::string& token) {
   Clock chance(std::hash<std::string>()(token));
@@ -30,11 +49,12 @@ std::vector<mail::Mailbox> recipients_of(const std::string& token) {
   return recipients;
 }
 
-Client::Client(Host& host, Endpoint relay, Stories& stories, std::vector<std::string> tokens)
+Client::Client(Host& host, Endpoint relay, Stories& stories, const Tls& tls, std::vector<std::string> tokens)
     : host_(host),
       relay_(relay),
       stories_(stories),
       waiting_(std::move(tokens)),
+      channels_(tls.client()),
       timer_(host.timer([this] {
         if (connection_) connection_->expire(host_.now());
         if (connection_) {
@@ -46,7 +66,7 @@ Client::Client(Host& host, Endpoint relay, Stories& stories, std::vector<std::st
       again_(host.timer([this] { connect(); })) {
   profile_.session.hostname = "client.example";
   profile_.starttls = host.clock().happens(0.7) ? smtp::ClientStartTls::when_offered : smtp::ClientStartTls::never;
-  profile_.channels = &channels_;
+  profile_.channels = channels_.get();
   again_->set(host.now() + host.clock().between(Duration(0), std::chrono::minutes(2)));
 }
 
@@ -172,10 +192,10 @@ class NextHop::Mail final : public smtp::Transaction {
   const mail::Mailbox reverse_path_;
 };
 
-NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, Log& log, const Moods& moods)
+NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls, Log& log, const Moods& moods)
     : host_(host), stories_(stories), moods_(moods), closures_(log, 10, [&host] { return host.wall(); }) {
   profile_.name = endpoint.text();
-  profile_.channels = std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server);
+  profile_.channels = tls.server();
   profile_.connection.session.hostname = "hop.example";
   profile_.connection.tls = smtp::ServerTls::optional;
   profile_.connection.channels = profile_.channels.get();

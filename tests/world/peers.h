@@ -12,10 +12,18 @@
 #include "adieu/relay/access/limits.h"
 #include "daemon/listening.h"
 #include "network.h"
-#include "support/fake_channel.h"
 #include "support/recording_log.h"
 
 namespace adieu::world {
+
+/// Where TLS channels come from: the toy of most worlds, or GnuTLS, which no seed makes say the same octets twice.
+struct Tls {
+  std::function<std::unique_ptr<tls::ChannelFactory>()> server;
+  std::function<std::unique_ptr<tls::ChannelFactory>()> client;
+};
+Tls toy_tls();
+/// `version`: "TLS1.2" or "TLS1.3".
+Tls gnutls_tls(const std::string& version);
 
 /// What became of one recipient of a message, from both ends.
 struct Story {
@@ -36,7 +44,7 @@ std::vector<mail::Mailbox> recipients_of(const std::string& token);
 /// Sends its messages over one connection after another until each is acknowledged, or given up.
 class Client {
  public:
-  Client(Host& host, Endpoint relay, Stories& stories, std::vector<std::string> tokens);
+  Client(Host& host, Endpoint relay, Stories& stories, const Tls& tls, std::vector<std::string> tokens);
   ~Client();
   bool done() const { return waiting_.empty() && !transport_; }
 
@@ -56,7 +64,7 @@ class Client {
   std::size_t supplied_ = 0;
   std::map<std::string, std::uint64_t> attempts_;
   std::map<std::string, std::vector<mail::Mailbox>> left_;  // recipients that were not answered for good, by token
-  test::FakeChannels channels_{test::FakeChannel::Role::client};
+  const std::unique_ptr<tls::ChannelFactory> channels_;
   smtp::ClientConnectionProfile profile_;
   std::unique_ptr<Stream> connecting_;
   std::unique_ptr<smtp::ClientConnection> connection_;
@@ -75,7 +83,7 @@ struct Moods {
 
 class NextHop final : public daemon::MailHandler {
  public:
-  NextHop(Host& host, Endpoint endpoint, Stories& stories, Log& log, const Moods& moods);
+  NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls, Log& log, const Moods& moods);
   ~NextHop() override;
 
  private:

@@ -69,7 +69,7 @@ class WorldLog final : public Log {
 /// The relay's process: what daemon::Relay and daemon::Shard put together, over this world.
 class Process {
  public:
-  Process(Clock& clock, Network& network, const config::Config& config, spool::Spool& spool, Log& log)
+  Process(Clock& clock, Network& network, const config::Config& config, const Tls& tls, spool::Spool& spool, Log& log)
       : host_(clock, network, kRelay),
         config_(config),
         spool_(spool),
@@ -85,13 +85,13 @@ class Process {
     for (const config::NextHop& policy : config.next_hops) {
       daemon::NextHopProfile profile = daemon::next_hop_profile(config, policy);
       profile.outbound.connection.starttls = smtp::ClientStartTls::when_offered;
-      profile.outbound.channels = [](const std::string&) { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::client); };
+      profile.outbound.channels = [&tls](const std::string&) { return tls.client(); };
       next_hops_.emplace(policy.name, std::move(profile));
     }
     check(reception_shared_.recall(host_.wall()).has_value(), "the world's spool recalls");
     reception_ = std::make_unique<daemon::Reception>(reception_shared_, host_);
     delivery_ = std::make_unique<daemon::Delivery>(delivery_shared_, host_, std::make_unique<test::TableResolver>());
-    listener_ = daemon::listener_profile(config, config.listeners.front(), std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server));
+    listener_ = daemon::listener_profile(config, config.listeners.front(), tls.server());
     listener_->connection.tls = smtp::ServerTls::optional;
     take_up({});
     listening_ = std::make_unique<daemon::Listening>(host_, *listener_, limits_, *reception_, closures_, log, [] {});
@@ -172,6 +172,8 @@ Verdict run(std::uint64_t seed, bool traces) {
   check(loaded.config.has_value(), "the world's policy is one");
   config::Config& config = *loaded.config;
   test::MemorySpool spool;
+  Tls tls = toy_tls();
+  if (clock.happens(0.05)) tls = gnutls_tls(clock.happens(0.5) ? "TLS1.2" : "TLS1.3");
   Verdict verdict;
 
   network.loses = clock.happens(0.3) ? 0 : 0.01 * static_cast<double>(clock.between(1, 60));
@@ -187,7 +189,7 @@ Verdict run(std::uint64_t seed, bool traces) {
     hop.moods.defers = clock.happens(0.5) ? 0 : 0.01 * static_cast<double>(clock.between(1, 40));
     hop.moods.refuses = clock.happens(0.5) ? 0 : 0.2;
     hop.moods.slowest = clock.happens(0.3) ? std::chrono::minutes(12) : Duration(300);
-    const auto begin = [&hop, &stories, &hop_log] { hop.next_hop.emplace(hop.host, hop.endpoint, stories, hop_log, hop.moods); };
+    const auto begin = [&hop, &stories, &tls, &hop_log] { hop.next_hop.emplace(hop.host, hop.endpoint, stories, tls, hop_log, hop.moods); };
     begin();
     if (!clock.happens(0.2)) continue;
     clock.after(clock.between(Duration(0), std::chrono::minutes(30)), [&, begin] {
@@ -197,7 +199,7 @@ Verdict run(std::uint64_t seed, bool traces) {
     });
   }
 
-  std::optional<Process> relay(std::in_place, clock, network, config, spool, log);
+  std::optional<Process> relay(std::in_place, clock, network, config, tls, spool, log);
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<std::unique_ptr<Client>> clients;
   const std::int64_t kinds = clock.between(1, 4);
@@ -206,7 +208,7 @@ Verdict run(std::uint64_t seed, bool traces) {
     for (std::int64_t i = clock.between(1, 8); i > 0; --i) tokens.push_back("m" + std::to_string(number) + "-" + std::to_string(i));
     verdict.messages += tokens.size();
     hosts.push_back(std::make_unique<Host>(clock, network, *IpAddress::parse("198.51.100." + std::to_string(number))));
-    clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, std::move(tokens)));
+    clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, tls, std::move(tokens)));
   }
 
   const Instant began = clock.now();
@@ -219,7 +221,7 @@ Verdict run(std::uint64_t seed, bool traces) {
         spool.freeze();
         relay.reset();
         spool.restart();
-        clock.after(clock.between(Duration(0), std::chrono::minutes(2)), [&] { relay.emplace(clock, network, config, spool, log); });
+        clock.after(clock.between(Duration(0), std::chrono::minutes(2)), [&] { relay.emplace(clock, network, config, tls, spool, log); });
       });
     }
   }
