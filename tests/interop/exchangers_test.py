@@ -169,6 +169,23 @@ def test_elsewhere(directory, children):
     assert (hops["grey"].transactions, second.transactions, third.transactions) == (1, 1, 0)
 
 
+def test_many_addresses(directory, children):
+    """the one address of an exchanger that answers is found among ten without a way to them, in the first attempt, and among ten that refuse"""
+    port = free_port()
+    # TCP to a multicast address is refused by the kernel as one without a route is, and no packet leaves this machine.
+    zone = "six MX 10 six-host\n" + "".join(f"six-host AAAA ff0e::{number}\n" for number in range(1, 11)) + "six-host A 127.0.0.31\n"
+    zone += "four MX 10 four-host\n" + "".join(f"four-host A 127.0.0.{number}\n" for number in range(41, 52))
+    nsd = Nsd(directory, zone)
+    six, four = Hop({}, "127.0.0.31", port), Hop({}, "127.0.0.51", port)
+    relay = Relay(directory, f"mx; port {port}; tls off; local-addresses yes", f"resolver 127.0.0.1:{nsd.port}")
+    children.extend([nsd, six, four, relay])
+    send(relay, "b@six.example.net", "b@four.example.net")
+    assert "relay=six-host.example.net[127.0.0.31]" in line_of(relay, "delivered", "b@six.example.net")
+    assert not lines_of(relay, "deferred", "b@six.example.net")
+    # An attempt dials ten of the eleven, and may leave out the one that lives: the next attempt begins at another.
+    assert "relay=four-host.example.net[127.0.0.51]" in line_of(relay, "delivered", "b@four.example.net")
+
+
 def test_busy(directory, children):
     """a message that is due does not wait for the one before it, whose next hop takes its time for the reply to the dot"""
     two = threading.Event()
@@ -262,4 +279,4 @@ def test_given_up(directory, children):
     wait_until("the notification", lambda: own.stored == 1)
 
 
-run([test_flow, test_elsewhere, test_busy, test_due_while_idle, test_bound, test_local, test_host_gone, test_given_up])
+run([test_flow, test_elsewhere, test_many_addresses, test_busy, test_due_while_idle, test_bound, test_local, test_host_gone, test_given_up])

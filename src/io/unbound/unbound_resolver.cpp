@@ -237,6 +237,8 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::open(const std::vector
     if (error == 0 && server.address.is_loopback()) error = ub_ctx_set_option(context, "do-not-query-localhost:", "no");
   }
   if (error == 0) error = ub_ctx_set_option(context, "unblock-lan-zones:", "yes");
+  // A delivery attempt dials the first ten addresses of a host: the others are to have their turn.
+  if (error == 0) error = ub_ctx_set_option(context, "rrset-roundrobin:", "yes");
   for (const char* zone : kSpecialZones) {
     if (error == 0) error = ub_ctx_zone_remove(context, zone);
   }
