@@ -80,15 +80,25 @@ void Delivery::work() {
       send(connection->second);
     }
   }
-  bool taken = false;
-  bool refused = false;
-  while (!shutting_down_ && !held_up_ && !refused && loop_.now() >= paused_until_ && queue_.has_wanted_connection()) {
-    refused = !budget_.take();
-    taken |= !refused;
-    if (!refused) open(*queue_.wants_connection());
-  }
-  if (std::exchange(has_room_, false) && !taken && !refused) budget_.pass_on();
+  const bool told = std::exchange(has_room_, false);
+  bool taken = open_wanted(deliver::Standing::reached);
+  taken |= open_wanted(deliver::Standing::unreached);
+  if (told && !taken) budget_.pass_on();
   arm();
+}
+
+/// Opens connections as long as they are wanted and may be had; whether any was.
+bool Delivery::open_wanted(deliver::Standing standing) {
+  const bool reached = standing == deliver::Standing::reached;
+  const bool may_open = !shutting_down_ && !held_up_ && loop_.now() >= paused_until_;
+  bool taken = false;
+  while (may_open && queue_.has_wanted_connection(reached)) {
+    if (!budget_.take(standing)) return taken;
+    open(*queue_.wants_connection(reached), standing);
+    taken = true;
+  }
+  budget_.withdraw(standing);
+  return taken;
 }
 
 /// While the spool takes nothing, what came of a delivery could not be recorded, and it would be made again.

@@ -83,6 +83,7 @@ class Delivery final : public Outbound::Owner {
   struct Connection {
     route::Destination destination;
     const NextHopProfile* next_hop = nullptr;
+    deliver::Standing standing{};                // as the budget counts it
     std::uint64_t back_offs = 0;                 // of the destination when this began
     std::unique_ptr<deliver::Search> search;
     std::unique_ptr<Outbound> outbound;          // null while addresses are looked up
@@ -105,7 +106,8 @@ class Delivery final : public Outbound::Owner {
   void schedule();
   void work();
   bool may_begin();
-  void open(const route::Destination& destination);
+  bool open_wanted(deliver::Standing standing);
+  void open(const route::Destination& destination, deliver::Standing standing);
   void search_on(std::uint64_t id, std::size_t dialled);
   void connect(Connections::iterator connection, deliver::Search::Found found);
   void unreachable(Connections::iterator connection, const smtp::Outcome& outcome);

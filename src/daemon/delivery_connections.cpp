@@ -32,10 +32,11 @@ const route::MachineAddresses& Delivery::machine_addresses() {
   return machine_;
 }
 
-void Delivery::open(const route::Destination& destination) {
+void Delivery::open(const route::Destination& destination, deliver::Standing standing) {
   const std::uint64_t id = ++last_id_;
   Connection& connection = connections_[id];
   connection.destination = destination;
+  connection.standing = standing;
   connection.next_hop = &shared_.next_hops.at(destination.next_hop);
   connection.back_offs = queue_.back_offs(destination);
   connection.search = std::make_unique<deliver::Search>(
@@ -91,6 +92,7 @@ void Delivery::move(Connections::iterator connection, queue::Doing to) {
 void Delivery::on_ready(Outbound& outbound) {
   const auto found = connection_of(outbound);
   Connection& connection = found->second;
+  if (std::exchange(connection.standing, deliver::Standing::reached) == deliver::Standing::unreached) budget_.reached();
   queue_.reached(connection.destination);
   if (connection.destination != connection.destination.anew()) queue_.reached(connection.destination.anew());
   const bool used_up = outbound.messages() >= connection.next_hop->policy.messages_per_connection;
@@ -106,7 +108,7 @@ void Delivery::on_ready(Outbound& outbound) {
     if (connection.rest) add(connection.destination, *std::exchange(connection.rest, std::nullopt));  // held up
     wait_for_message(found);
   }
-  if (held_up_ || queue_.has_wanted_connection()) schedule();
+  if (held_up_ || queue_.has_wanted_connection(true) || queue_.has_wanted_connection(false)) schedule();
 }
 
 void Delivery::wait_for_message(Connections::iterator connection) {
@@ -261,7 +263,7 @@ void Delivery::end(Connections::iterator connection) {
   if (connection->second.rest) add(connection->second.destination, *std::exchange(connection->second.rest, std::nullopt));
   move(connection, queue::Doing::ending);
   queue_.connection_closed(connection->second.destination, queue::Doing::ending);
-  budget_.give_back();
+  budget_.give_back(connection->second.standing);
   drop_outbound(connection->second);
   // Nor are these: their own calls may have led here.
   loop_.post([timer = std::shared_ptr(std::move(connection->second.idle)), search = std::shared_ptr(std::move(connection->second.search))] {});

@@ -233,6 +233,32 @@ def test_bound(directory, children):
     assert most[0] <= 3, most
 
 
+def test_tarpits(directory, children):
+    """mail to domains that take connections and say nothing holds up neither a configured host nor a domain that answered before"""
+    port = free_port()
+    nsd = Nsd(directory, "live MX 10 live-host\nlive-host A 127.0.0.31\n" + "".join(f"dead{number} MX 10 tarpit\n" for number in range(60)) + "tarpit A 127.0.0.32\n")
+    silent = threading.Event()
+
+    def never(_):
+        silent.wait(60)
+
+    tarpit = Hop({"greeting": never}, "127.0.0.32", port)
+    hop, live = Hop(), Hop({}, "127.0.0.31", port)
+    children.extend([nsd, hop, live, tarpit])
+    relay = Relay(directory, f"mx; port {port}; tls off; local-addresses yes", f"resolver 127.0.0.1:{nsd.port}\nlimits {{ outbound-connections 20 }}\nloops 2",
+                  first=f"next-hop host {{ host 127.0.0.1:{hop.port}; tls off }}\ndomains host host.example\nrelay from network local to domains host via host\n")
+    children.append(relay)
+    send(relay, "b@live.example.net")
+    line_of(relay, "delivered", "b@live.example.net")
+    send(relay, *[f"b@dead{number}.example.net" for number in range(60)])
+    wait_until("connections to the tarpit", lambda: tarpit.open >= 18)
+    send(relay, "c@host.example", "c@live.example.net")
+    line_of(relay, "delivered", "c@host.example")
+    line_of(relay, "delivered", "c@live.example.net")
+    assert tarpit.most == 18, tarpit.most
+    silent.set()
+
+
 def test_local(directory, children):
     """an exchanger at an address of this machine is refused unless the policy says otherwise; a literal is dialled with its tag in any case"""
     port = free_port()
@@ -279,4 +305,4 @@ def test_given_up(directory, children):
     wait_until("the notification", lambda: own.stored == 1)
 
 
-run([test_flow, test_elsewhere, test_many_addresses, test_busy, test_due_while_idle, test_bound, test_local, test_host_gone, test_given_up])
+run([test_flow, test_elsewhere, test_many_addresses, test_busy, test_due_while_idle, test_bound, test_tarpits, test_local, test_host_gone, test_given_up])

@@ -8,12 +8,18 @@
 #include "adieu/base/result.h"
 
 namespace adieu::queue {
+namespace {
+constexpr std::size_t kRemembered = 10'000;  // destinations that were reached
+}  // namespace
 
 std::size_t Queue::Site::open() const { return std::accumulate(connections.begin(), connections.end(), std::size_t{0}); }
 
 Queue::Sites::iterator Queue::site_of(const route::Destination& destination) {
   const auto [site, is_new] = sites_.try_emplace(destination);
-  if (is_new) site->second.limit = limit_(destination);
+  if (is_new) {
+    site->second.limit = limit_(destination);
+    site->second.reached = destination.domain.empty() || in_reached_.contains(destination);
+  }
   return site;
 }
 
@@ -22,7 +28,8 @@ Queue::Ready Queue::readiness(const Site& site) const {
   if (site.doing(Doing::idling) != 0) return Ready::for_idle;
   // A connection that carries a message takes the next one who knows when: a job that is due does not wait for it.
   const std::size_t limit = site.failures == 0 ? site.limit : 1;
-  return site.doing(Doing::opening) < site.due.size() && site.open() < limit ? Ready::for_connection : Ready::nothing;
+  if (site.doing(Doing::opening) >= site.due.size() || site.open() >= limit) return Ready::nothing;
+  return site.reached ? Ready::for_connection : Ready::for_first_connection;
 }
 
 void Queue::update(Sites::iterator site) {
@@ -62,14 +69,16 @@ std::optional<Job> Queue::take(const route::Destination& destination) {
 }
 
 std::optional<route::Destination> Queue::next_for_idle() const {
-  if (for_idle_.empty()) return std::nullopt;
-  return for_idle_.front();
+  const Line& idle = line(Ready::for_idle);
+  if (idle.empty()) return std::nullopt;
+  return idle.front();
 }
 
-std::optional<route::Destination> Queue::wants_connection() {
-  if (for_connection_.empty()) return std::nullopt;
-  for_connection_.splice(for_connection_.end(), for_connection_, for_connection_.begin());
-  return for_connection_.back();
+std::optional<route::Destination> Queue::wants_connection(bool reached) {
+  Line& wanting = line(reached ? Ready::for_connection : Ready::for_first_connection);
+  if (wanting.empty()) return std::nullopt;
+  wanting.splice(wanting.end(), wanting, wanting.begin());
+  return wanting.back();
 }
 
 void Queue::connection_opened(const route::Destination& destination) {
@@ -105,6 +114,8 @@ Queue::BackOff Queue::back_off(const route::Destination& destination, Duration w
     ++site.failures;
   }
   site.promised.reset();
+  site.reached = false;
+  forget(destination);
   site.blocked = blocked_.emplace(now.instant + result.wait, destination);
   ++site.back_offs;
   site.until = now.wall + result.wait;
@@ -138,9 +149,30 @@ std::uint64_t Queue::back_offs(const route::Destination& destination) const {
   return site == sites_.end() ? 0 : site->second.back_offs;
 }
 
+void Queue::remember(const route::Destination& reached) {
+  const auto [known, is_new] = in_reached_.try_emplace(reached);
+  if (!is_new) {
+    reached_.splice(reached_.begin(), reached_, known->second);
+    return;
+  }
+  known->second = reached_.insert(reached_.begin(), reached);
+  if (reached_.size() <= kRemembered) return;
+  in_reached_.erase(reached_.back());
+  reached_.pop_back();
+}
+
+void Queue::forget(const route::Destination& unreached) {
+  const auto known = in_reached_.find(unreached);
+  if (known == in_reached_.end()) return;
+  reached_.erase(known->second);
+  in_reached_.erase(known);
+}
+
 void Queue::reached(const route::Destination& destination) {
+  remember(destination);
   const auto site = sites_.find(destination);
   if (site == sites_.end()) return;
+  site->second.reached = true;
   site->second.failures = 0;
   site->second.promised.reset();
   site->second.reason.clear();

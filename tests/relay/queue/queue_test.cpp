@@ -36,12 +36,16 @@ struct QueueTest : testing::Test {
     const auto taken = queue.take(destination);
     return taken ? taken->message->head()->id.value : 0;
   }
+  std::optional<route::Destination> wanted() {
+    const auto reached = queue.wants_connection(true);
+    return reached ? reached : queue.wants_connection(false);
+  }
   /// Opens what is wanted; how many for that destination.
   int open_all(const route::Destination& destination) {
     int opened = 0;
-    while (const auto wanted = queue.wants_connection()) {
-      queue.connection_opened(*wanted);
-      opened += *wanted == destination;
+    while (const auto next = wanted()) {
+      queue.connection_opened(*next);
+      opened += *next == destination;
     }
     return opened;
   }
@@ -64,7 +68,7 @@ TEST_F(QueueTest, wants_connections_in_turn_within_their_limit_and_no_more_than_
   for (std::uint64_t id : {1, 2, 3}) queue.add(kA, job(id), kNow);
   queue.add(kB, job(9), kNow);
   std::map<route::Destination, int> opened;
-  while (const auto destination = queue.wants_connection()) {
+  while (const auto destination = wanted()) {
     queue.connection_opened(*destination);
     ++opened[*destination];
   }
@@ -94,14 +98,14 @@ TEST_F(QueueTest, a_connection_that_idles_is_preferred_to_a_new_one) {
   queue.connection_moved(kA, Doing::opening, Doing::idling);
   EXPECT_FALSE(queue.next_for_idle());
   queue.add(kA, job(2), kNow);
-  EXPECT_FALSE(queue.wants_connection());
+  EXPECT_FALSE(wanted());
   EXPECT_EQ(queue.next_for_idle(), kA);
   EXPECT_EQ(take(kA), 2u);
   EXPECT_FALSE(queue.next_for_idle());
 }
 TEST_F(QueueTest, what_waits_is_due_when_its_time_has_come) {
   queue.add(kA, job(1, kNow.wall + 60s), kNow);
-  EXPECT_FALSE(queue.wants_connection());
+  EXPECT_FALSE(wanted());
   EXPECT_EQ(queue.next_wake(), kNow.instant + 60s);
   queue.wake(after(60s));
   EXPECT_EQ(take(kA), 1u);
@@ -135,7 +139,7 @@ TEST_F(QueueTest, a_destination_that_is_backed_off_gives_nothing_and_delays_nobo
   EXPECT_EQ(queue.failures(kA), 1u);
   EXPECT_EQ(queue.back_offs(kA), 1u);
   EXPECT_EQ(take(kA), 0u);
-  EXPECT_EQ(queue.wants_connection(), kB);
+  EXPECT_EQ(wanted(), kB);
   EXPECT_EQ(queue.next_wake(), kNow.instant + 60s);
   queue.wake(after(60s));
   EXPECT_EQ(take(kA), 1u);
@@ -228,7 +232,7 @@ TEST_F(QueueTest, a_hundred_thousand_jobs_of_a_dead_destination_do_not_slow_anot
   queue.back_off(kA, 60s, "x", kNow, never);
   for (std::uint64_t id = 1; id <= 1000; ++id) {
     queue.add(kB, job(id), kNow);
-    ASSERT_EQ(queue.wants_connection(), kB);
+    ASSERT_EQ(wanted(), kB);
     ASSERT_EQ(take(kB), id);
   }
   EXPECT_EQ(queue.size(), 100'000u);
@@ -236,16 +240,35 @@ TEST_F(QueueTest, a_hundred_thousand_jobs_of_a_dead_destination_do_not_slow_anot
 TEST_F(QueueTest, many_destinations_that_have_their_connections_do_not_slow_another) {
   for (std::uint64_t id = 1; id <= 20'000; ++id) queue.add({"a", std::to_string(id)}, job(id), kNow);
   for (std::uint64_t id = 1; id <= 20'000; ++id) {
-    const auto destination = queue.wants_connection();
+    const auto destination = wanted();
     ASSERT_TRUE(destination);
     queue.connection_opened(*destination);
   }
-  ASSERT_FALSE(queue.wants_connection());
+  ASSERT_FALSE(wanted());
   for (std::uint64_t id = 1; id <= 20'000; ++id) {  // walking through the others each time would be four hundred million steps
     queue.add(kB, job(id), kNow);
-    ASSERT_EQ(queue.wants_connection(), kB);
+    ASSERT_EQ(wanted(), kB);
     ASSERT_EQ(take(kB), id);
   }
+}
+TEST_F(QueueTest, destinations_that_answered_are_told_from_those_that_did_not) {
+  const route::Destination host{"smarthost", ""}, domain{"out", "example.org"};
+  queue.add(host, job(1), kNow);
+  queue.add(domain, job(2), kNow);
+  EXPECT_EQ(queue.wants_connection(true), host) << "a configured host is believed to answer";
+  EXPECT_EQ(queue.wants_connection(false), domain);
+  queue.reached(domain);
+  EXPECT_FALSE(queue.has_wanted_connection(false));
+  EXPECT_EQ(take(host) + take(domain), 3u);
+  queue.add(domain, job(3), kNow);
+  EXPECT_EQ(queue.wants_connection(true), domain) << "it is remembered when nothing was left for it";
+  for (const auto& destination : {host, domain}) queue.back_off(destination, 60s, "x", kNow, never);
+  queue.add(host, job(4), kNow);
+  queue.wake(after(60s));
+  EXPECT_FALSE(queue.has_wanted_connection(true));
+  queue.reached(host);
+  EXPECT_EQ(queue.wants_connection(true), host);
+  EXPECT_EQ(queue.wants_connection(false), domain);
 }
 TEST_F(QueueTest, mail_data_beyond_the_budget_is_left_in_the_spool) {
   MemoryBudget small(6);

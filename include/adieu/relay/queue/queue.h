@@ -70,9 +70,10 @@ class Queue {
   /// A destination with a job that is due and a connection that idles: have it take the job. None: there is none.
   std::optional<route::Destination> next_for_idle() const;
   /// A destination with more jobs due than connections that can take them, and fewer connections than its limit; one alone while the destination has
-  /// not been reached since it was backed off. Each call another one in turn. None: no connection is wanted now.
-  std::optional<route::Destination> wants_connection();
-  bool has_wanted_connection() const { return !for_connection_.empty(); }
+  /// not been reached since it was backed off. Each call another one in turn. None: no connection is wanted now. `reached`: one of those that answered
+  /// the last time, as far as that is remembered; a configured host is believed to until it does not. Else: one of the others.
+  std::optional<route::Destination> wants_connection(bool reached);
+  bool has_wanted_connection(bool reached) const { return !line(reached ? Ready::for_connection : Ready::for_first_connection).empty(); }
 
   void connection_opened(const route::Destination& destination);
   void connection_moved(const route::Destination& destination, Doing from, Doing to);
@@ -115,7 +116,7 @@ class Queue {
   std::size_t size() const { return size_; }
 
  private:
-  enum class Ready : std::uint8_t { nothing, for_idle, for_connection };
+  enum class Ready : std::uint8_t { nothing, for_idle, for_connection, for_first_connection };
   using Line = std::list<route::Destination>;
   using Blocked = std::multimap<Instant, route::Destination>;
 
@@ -124,6 +125,7 @@ class Queue {
     std::array<std::size_t, 4> connections{};  // by what they do
     std::size_t limit = 1;
     std::uint32_t failures = 0;
+    bool reached = false;                      // the last time
     std::optional<Blocked::iterator> blocked;  // backed off
     std::uint64_t back_offs = 0;
     std::optional<Instant> promised;           // see Job
@@ -141,14 +143,18 @@ class Queue {
   /// After each change of a site: puts it into the line it belongs to, or lets go of it.
   void update(Sites::iterator site);
   Ready readiness(const Site& site) const;
-  Line& line(Ready ready) { return ready == Ready::for_idle ? for_idle_ : for_connection_; }
+  Line& line(Ready ready) { return lines_[static_cast<std::size_t>(ready)]; }
+  const Line& line(Ready ready) const { return lines_[static_cast<std::size_t>(ready)]; }
   void unblock(Site& site);
+  void remember(const route::Destination& reached);
+  void forget(const route::Destination& unreached);
 
   const Limit limit_;
   const Duration longest_wait_;
   Sites sites_;
-  Line for_idle_;         // destinations, next one first
-  Line for_connection_;
+  std::array<Line, 4> lines_;  // destinations by Ready, next one first
+  Line reached_;               // the last one first
+  std::map<route::Destination, Line::iterator> in_reached_;
   Waiting waiting_;
   Blocked blocked_;       // by the end of their back-off
   std::size_t size_ = 0;
