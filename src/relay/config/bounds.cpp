@@ -28,6 +28,7 @@ constexpr std::array kBounds = {
     Bounds{"limits", "command-line", 512, kUnbounded, "RFC 5321 section 4.5.3.1.4"},
     Bounds{"limits", "text-line", 1000, kUnbounded, "RFC 5321 section 4.5.3.1.6"},
     Bounds{"limits", "command-timeout", 1},
+    Bounds{"limits", "transaction-memory", 65'536},
     Bounds{"limits", "data-timeout", 1},
 };
 

@@ -9,6 +9,16 @@
 namespace adieu::config {
 namespace {
 constexpr std::size_t kShown = 64;  // octets of a word that an error quotes
+
+/// Whether a socket on `at` takes all connections that one on `other` would, so that there can be only one of them.
+bool takes_in(const Endpoint& at, const Endpoint& other) {
+  if (at.port != other.port) return false;
+  const bool every_address = at.address == IpAddress::v6({}) || (at.address == IpAddress::v4({}) && !other.address.is_v6());
+  return every_address || at.address == other.address;
+}
+
+/// What is said of `at`, or behind it.
+std::string every_address(const Endpoint& at) { return at.address.is_v6() ? "every address, of IPv4 too" : "every IPv4 address"; }
 }  // namespace
 
 void Interpreter::certificate(const Placed& placed) {
@@ -51,11 +61,19 @@ void Interpreter::listener(const Placed& placed) {
   set_defaults("listen", target);
   settings_of("listen", placed, target);
   for (const Listener& other : config_.listeners) {
-    if (endpoint && other.endpoint == listener.endpoint) {
-      report(placed, 1, "there is a listener on " + other.endpoint.text() + " already, in " + place(other.position, placed.source->name));
+    if (!endpoint || endpoint->port == 0) break;
+    const std::string there = "there is a listener on " + other.endpoint.text() + " already, in " + place(other.position, placed.source->name);
+    if (other.endpoint == *endpoint) {
+      report(placed, 1, there);
+    } else if (takes_in(other.endpoint, *endpoint)) {
+      report(placed, 1, there + ": it has " + every_address(other.endpoint));
+    } else if (takes_in(*endpoint, other.endpoint)) {
+      report(placed, 1, there + ", and this one would have " + every_address(*endpoint));
     }
   }
-  if (endpoint && config_.metrics == listener.endpoint) report(placed, 1, "`metrics` stands on this port: one of them needs another");
+  if (endpoint && config_.metrics && (takes_in(*config_.metrics, *endpoint) || takes_in(*endpoint, *config_.metrics))) {
+    report(placed, 1, "`metrics` stands on this port: one of them needs another");
+  }
   if (listener.certificates.empty() && listener.tls != ListenerTls::off) {
     for (const Certificate& certificate : config_.certificates) listener.certificates.push_back(certificate.name);
     if (certificates_.empty()) report(placed, 0, "this listener's tls needs a `certificate`");

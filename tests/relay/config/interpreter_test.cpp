@@ -144,6 +144,28 @@ TEST(Mistakes, what_is_given_twice_names_where_it_stands_already) {
   EXPECT_EQ(said("next-hop x { host 127.0.0.1; mx }\n"), "6:30: a next hop has one `host` or `mx`\n");
 }
 
+TEST(Mistakes, listeners_that_would_take_connections_from_each_other_are_told) {
+  const std::string there = "6:8: there is a listener on 127.0.0.1:2525 already, in line 4, and this one would have ";
+  EXPECT_EQ(said("listen 0.0.0.0:2525\n"), there + "every IPv4 address\n");
+  EXPECT_EQ(said("listen [::]:2525\n"), there + "every address, of IPv4 too\n");
+  EXPECT_EQ(said("listen 0.0.0.0:2526\nlisten 127.0.0.1:2526\n"),
+            "7:8: there is a listener on 0.0.0.0:2526 already, in line 6: it has every IPv4 address\n");
+  EXPECT_EQ(said("listen [::]:2526\nlisten 0.0.0.0:2526\n"),
+            "7:8: there is a listener on [::]:2526 already, in line 6: it has every address, of IPv4 too\n");
+  EXPECT_EQ(said("listen 0.0.0.0:2526\nlisten [::1]:2526\nlisten 127.0.0.2:2525\nlisten [::1]:2525\n"), "");
+  for (const std::string metrics : {"0.0.0.0:2525", "[::]:2525"}) {
+    EXPECT_EQ(said("metrics " + metrics + "\n"), "4:8: `metrics` stands on this port: one of them needs another\n");
+  }
+  EXPECT_EQ(said("metrics [::1]:2525\n"), "");
+}
+
+TEST(Mistakes, a_setting_for_which_nothing_makes_no_sense_is_told_the_least) {
+  for (const std::string limit : {"errors", "transactions", "layers", "hops", "connections", "outbound-connections"}) {
+    EXPECT_NE(said("limits { " + limit + " 0 }\n").find("expected 1 or more, found `0`"), std::string::npos) << limit;
+  }
+  EXPECT_EQ(said("limits { transaction-memory 0B }\n"), "6:29: expected 64KiB or more, found `0B`\n");
+}
+
 TEST(Mistakes, blocks_where_none_belong_are_told) {
   EXPECT_EQ(said("user adieu { }\n"), "6:1: `user` takes no block\n");
   EXPECT_EQ(said("domains d example.org { }\n"), "6:1: `domains` takes no block\n");
