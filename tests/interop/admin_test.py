@@ -304,4 +304,31 @@ def wait_for_client(relay):
     return wait_until("a greeting", greeted)
 
 
-run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_list, test_exit_status, test_few_descriptors])
+def test_hoarders(directory, children):
+    """addresses that hold all the connections they can keep out neither another address, nor a trusted one, nor clients of another listener"""
+    other = free_port()
+    relay = Relay(directory, NOWHERE, f"limits {{ connections 400; connections-per-address 10 }}\nlisten 127.0.0.1:{other} {{ tls off }}\n"
+                  "domains ours ours.example\nrelay from any to domains ours via out")
+    children.append(relay)
+    relay.stop()
+    relay.policy.write_text(relay.policy.read_text().replace("network local 127.0.0.0/8 ::1", "network local 127.8.0.0/16"))
+    relay.start()
+
+    def greeting(source, port=relay.port):
+        client = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
+        held.append(client)
+        return client.recv(1000)[:3]
+
+    held = []
+    for number in range(1, 41):
+        while greeting(f"127.0.1.{number}") == b"220":
+            pass
+    assert greeting("127.0.1.1") == b"421"
+    assert greeting("127.0.2.1") == b"220"
+    assert greeting("127.8.0.1") == b"220"
+    assert greeting("127.0.2.1", other) == b"220"
+    for one in held:
+        one.close()
+
+
+run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_list, test_exit_status, test_few_descriptors, test_hoarders])

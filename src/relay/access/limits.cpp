@@ -36,6 +36,7 @@ std::size_t count_of(const std::map<IpAddress, std::size_t>& counts, const IpAdd
 ConnectionShares shares_of(const config::Config& config) {
   const config::Limits& limits = config.limits;
   ConnectionShares shares{limits.connections, limits.connections_per_address, limits.connections_per_site};
+  shares.newcomers = limits.connections / 10;
   const bool trusts_anybody = std::any_of(config.rules.begin(), config.rules.end(), [](const config::Rule& rule) {
     return std::holds_alternative<config::FromNetwork>(rule.from) && std::holds_alternative<config::RelayVia>(rule.action);
   });
@@ -60,9 +61,10 @@ ConnectionLimits::ConnectionLimits(ConnectionShares shares, Trusts trusts) : sha
 }
 
 /// How many connections must stay free for others than a client of this kind.
-std::size_t ConnectionLimits::set_aside(std::size_t listener, bool trusted) const {
+std::size_t ConnectionLimits::set_aside(std::size_t listener, bool trusted, bool newcomer) const {
   const auto left = [](std::size_t share, std::size_t taken) { return share - std::min(share, taken); };
   std::size_t sum = trusted ? 0 : left(shares_.trusted, counts_.trusted);
+  if (!trusted && !newcomer) sum += shares_.newcomers;
   for (std::size_t i = 0; i < shares_.listeners.size(); ++i) {
     if (i != listener) sum += left(shares_.listeners[i], counts_.listeners[i]);
   }
@@ -75,10 +77,11 @@ std::optional<ConnectionRefusal> ConnectionLimits::admit(const IpAddress& addres
   const IpAddress client = prefix(address, kCustomer);
   const IpAddress site = prefix(address, kSite);
   const std::lock_guard lock(mutex_);
-  if (count_of(clients_, client) >= shares_.per_client) return ConnectionRefusal::client;
+  const std::size_t has = count_of(clients_, client);
+  if (has >= shares_.per_client) return ConnectionRefusal::client;
   const bool of_a_site = address.is_v6() && !trusted;
   if (of_a_site && count_of(sites_, site) >= shares_.per_site) return ConnectionRefusal::site;
-  if (counts_.all + set_aside(listener, trusted) >= shares_.total) return ConnectionRefusal::total;
+  if (counts_.all + set_aside(listener, trusted, has == 0) >= shares_.total) return ConnectionRefusal::total;
   ++clients_[client];
   if (of_a_site) ++sites_[site];
   ++counts_.all;

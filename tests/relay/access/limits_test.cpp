@@ -60,11 +60,26 @@ TEST(ConnectionLimits, trusted_clients_count_for_the_listeners_share_and_their_o
   EXPECT_EQ(flood(limits, 0, 1), 20);
 }
 
+TEST(ConnectionLimits, a_few_clients_that_take_all_they_can_leave_some_to_those_that_have_none) {
+  ConnectionLimits limits({100, 50, 50, 0, {0}, 10}, [](const IpAddress& client) { return client.octets()[2] == 2; });
+  const auto take_all = [&](const IpAddress& client) {
+    int admitted = 0;
+    while (!limits.admit(client, 0)) ++admitted;
+    return admitted;
+  };
+  EXPECT_EQ(take_all(IpAddress::v4({192, 0, 1, 1})), 50);
+  EXPECT_EQ(take_all(IpAddress::v4({192, 0, 1, 2})), 40);
+  EXPECT_EQ(limits.admit(IpAddress::v4({192, 0, 1, 2}), 0), ConnectionRefusal::total);
+  EXPECT_EQ(take_all(IpAddress::v4({192, 0, 1, 3})), 1);
+  EXPECT_EQ(take_all(IpAddress::v4({192, 0, 2, 1})), 9) << "whoever is trusted";
+}
+
 TEST(ConnectionLimits, shares_that_are_not_given_are_tenths_and_nothing_is_set_aside_for_nobody) {
   config::Config config;
   config.limits.connections = 2000;
   config.listeners.resize(2);
   EXPECT_EQ(shares_of(config).trusted, 0u);
+  EXPECT_EQ(shares_of(config).newcomers, 200u);
   EXPECT_EQ(shares_of(config).listeners, (std::vector<std::size_t>{100, 100}));
   config.rules = {{config::FromNetwork{"bad"}, config::ToAny{}, config::RejectWith{}, {}}};
   EXPECT_EQ(shares_of(config).trusted, 0u);

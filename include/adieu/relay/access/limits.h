@@ -22,10 +22,11 @@ struct ConnectionShares {
   std::size_t per_site = 0;                // an IPv6 /48, which one customer may have too; not of trusted clients
   std::size_t trusted = 0;                 // of the total, set aside for trusted clients
   std::vector<std::size_t> listeners{};    // of the total, set aside for each listener, by its number
+  std::size_t newcomers = 0;               // of the total, set aside for clients that have no connection yet, and for trusted ones
 };
 
 /// As the policy has it. A share that is not given is a tenth of the total, that of the listeners divided by their number; nothing is set
-/// aside for trusted clients where no rule trusts any.
+/// aside for trusted clients where no rule trusts any. The newcomers' share is always a tenth.
 ConnectionShares shares_of(const config::Config& config);
 
 /// Which of the limits a connection met.
@@ -50,7 +51,7 @@ class ConnectionLimits {
     std::size_t trusted = 0;
     std::vector<std::size_t> listeners;
   };
-  std::size_t set_aside(std::size_t listener, bool trusted) const;
+  std::size_t set_aside(std::size_t listener, bool trusted, bool newcomer) const;
   bool trusts(const IpAddress& address) const { return trusts_ && trusts_(address); }
 
   const ConnectionShares shares_;
