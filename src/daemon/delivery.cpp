@@ -154,8 +154,25 @@ void Delivery::shut_down(std::function<void()> on_idle) {
   shutting_down_ = true;
   on_idle_ = std::move(on_idle);
   while (!idle_order_.empty()) quit(connections_.find(idle_order_.front()));
+  end_those_that_open();
   settling_.stop();
   end_if_idle();
+}
+
+/// They carry nothing yet, and nothing will be given to them.
+void Delivery::end_those_that_open() {
+  std::vector<std::uint64_t> opening;
+  for (const auto& [id, connection] : connections_) {
+    if (connection.doing == queue::Doing::opening) opening.push_back(id);
+  }
+  for (const std::uint64_t id : opening) {
+    const auto found = connections_.find(id);
+    if (found->second.outbound) {
+      found->second.outbound->cut();
+    } else {
+      end(found);
+    }
+  }
 }
 
 void Delivery::cut() {

@@ -117,6 +117,7 @@ class Delivery final : public Outbound::Owner {
   void send(Connection& connection);
   void quit(Connections::iterator connection);
   void quit_one_that_idles();
+  void end_those_that_open();
   bool go_elsewhere(Connection& connection, queue::Job& job, std::vector<smtp::Outcome>& outcomes);
   void pause(const smtp::Outcome& failure);
   /// Returns the recipients that the next transaction with the same next hop is to have.

@@ -161,8 +161,12 @@ void Outbound::quit() {
 }
 
 void Outbound::cut() {
-  if (!connection_) return;
   cut_ = true;
+  self_.reset();  // what was posted has nothing to do any more
+  if (!connection_) {
+    close(std::nullopt);
+    return;
+  }
   connection_->abandon("the relay stops");
   work();
   if (!connection_) return;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "daemon/closures.h"
+#include "io/uv/loop.h"
 #include "support/memory_spool.h"
 #include "support/recording_log.h"
 #include "support/table_resolver.h"
@@ -121,11 +122,12 @@ TEST_P(HeldUp, the_rest_of_the_recipients_waits_until_the_spool_takes_what_came_
   outbound.connection.session.recipients = 100;
   outbound.connection.starttls = smtp::ClientStartTls::never;
   const access::Rules rules(config);
-  daemon::Closures closures(log, 10);
+  daemon::Closures closures(log, 10, [this] { return loop_.wall(); });
   observe::Metrics metrics;
   deliver::ConnectionBudget connections(10);
   queue::NotificationLimit notifications(3);
-  daemon::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, [](auto) {}, notifications};
+  daemon::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, [](auto) {}, notifications,
+                                  [] { return route::MachineAddresses{}; }};
   daemon::Delivery delivery(shared, loop_, std::make_unique<TableResolver>());
 
   spool::MessageHead head;

@@ -124,6 +124,20 @@ def test_cut_delivery(directory, children):
     assert "b@example.net" in relay.queue("list").stdout
 
 
+def test_stop_while_nobody_answers(directory, children):
+    """a connection that waits for its greeting carries nothing, and keeps no relay from stopping"""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        relay = Relay(directory, f"host 127.0.0.1:{silent.getsockname()[1]}; tls off", "shutdown-timeout 1h")
+        children.append(relay)
+        with smtplib.SMTP("127.0.0.1", relay.port, local_hostname="client.example", timeout=20) as client:
+            client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+        silent.settimeout(20)
+        with silent.accept()[0]:
+            assert relay.stop() == 0
+        relay.start()
+        assert "b@example.net" in relay.queue("list").stdout
+
+
 def low_port():
     for port in range(600, 1024):
         with socket.socket() as probe:
@@ -155,4 +169,4 @@ def test_user(directory, children):
     assert relay.stop() == 0
 
 
-run([test_notify, test_unit, test_cut, test_cut_delivery, test_user])
+run([test_notify, test_unit, test_cut, test_cut_delivery, test_stop_while_nobody_answers, test_user])
