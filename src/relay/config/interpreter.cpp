@@ -11,6 +11,12 @@ namespace {
 constexpr std::string_view kNotYet = "is not supported yet";
 constexpr std::size_t kShown = 64;  // octets of a word that an error quotes
 const std::string kMeant = "?";     // before the name of a setting that a misspelt one seems to have been meant as
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
 }  // namespace
 
 Position Source::position(std::size_t offset) const {
@@ -79,7 +85,20 @@ std::vector<std::string_view> Interpreter::known(std::string_view block) const {
   return names;
 }
 
-Config Interpreter::read(const std::shared_ptr<const Source>& source) {
+std::shared_ptr<const Source> Interpreter::parsed(std::string name, TextFile file) const {
+  auto source = std::make_shared<Source>();
+  source->directory = directory_of(name);
+  source->identity = files_.identity(name);
+  source->name = std::move(name);
+  source->text = std::move(file.text);
+  source->problem = std::move(file.problem);
+  source->problem_position = {source->name, file.line, file.column};
+  source->parsed = syntax::parse(source->text);
+  return source;
+}
+
+Config Interpreter::read(const std::string& name, TextFile file) {
+  const auto source = parsed(name, std::move(file));
   Target target{.config = &config_, .closure = &config_.closure};
   for (const std::string_view block : {"", "log", "spool", "tls", "closure", "retry", "limits"}) set_defaults(block, target);
   included_.emplace(source->identity, Position{source->name, 1, 1});
@@ -169,7 +188,7 @@ void Interpreter::include(const Placed& placed, std::size_t depth) {
       report(placed, 1, path + " is included already, by " + place(before->second, placed.source->name) + "; each file is read once");
     } else {
       included_.emplace(identity, position_of(placed));
-      const auto source = files_.read(path);
+      const auto source = parsed(path, files_.read(path));
       if (source->problem.starts_with("cannot be read")) {
         report(placed, 1, path + " " + source->problem);
         incomplete_ = true;

@@ -14,6 +14,7 @@
 #include "relay/config/bindings.h"
 #include "relay/config/coverage.h"
 #include "relay/config/policy_syntax.h"
+#include "relay/config/text_file.h"
 
 namespace adieu::config {
 
@@ -36,16 +37,16 @@ inline constexpr std::size_t kMaxIncludeDepth = 10;
 
 class Interpreter {
  public:
-  /// How the files of an `include` are found and read.
+  /// How the files that a policy names are found and read.
   struct Files {
     std::function<std::vector<std::string>(const Source& from, const std::string& pattern)> find;  // paths; one without wildcards is a path itself
     std::function<std::string(const std::string& path)> identity;                                   // see Source
-    std::function<std::shared_ptr<const Source>(const std::string& path)> read;
+    std::function<TextFile(const std::string& path)> read;
   };
 
   Interpreter(Files files, std::vector<Diagnostic>& diagnostics) : files_(std::move(files)), diagnostics_(diagnostics) {}
 
-  Config read(const std::shared_ptr<const Source>& source);
+  Config read(const std::string& name, TextFile file);
   /// All that was read, in the order of reading.
   const std::vector<std::shared_ptr<const Source>>& sources() const { return sources_; }
 
@@ -58,6 +59,7 @@ class Interpreter {
   };
   using Seen = std::map<std::string, Position>;
 
+  std::shared_ptr<const Source> parsed(std::string name, TextFile file) const;
   void gather(const std::shared_ptr<const Source>& source, std::size_t depth);
   void include(const Placed& placed, std::size_t depth);
   void take(const Placed& placed, std::size_t depth);
@@ -106,6 +108,8 @@ class Interpreter {
   std::vector<std::string> open_files_;         // identities of the files that include each other now
 };
 
+/// The policy in `file`, which is called `name`, and in the files that it includes.
+Loaded load(const Interpreter::Files& files, const std::string& name, TextFile file);
 /// A list of domains in a file: one a line, `#` comments. Reports through `complain(line, column, message)`.
 std::vector<std::string> domains_in(std::string_view text, const std::function<void(std::size_t, std::size_t, std::string)>& complain);
 /// "example.org" or "*.example.org", lower case; none when it is neither.

@@ -6,7 +6,6 @@
 #include "adieu/base/bytes.h"
 #include "adieu/protocol/mail/address.h"
 #include "relay/config/interpreter.h"
-#include "relay/config/text_file.h"
 
 namespace adieu::config {
 namespace {
@@ -120,7 +119,7 @@ void Interpreter::domains(const Placed& placed) {
 void Interpreter::domains_from_file(const Placed& placed, DomainSet& set) {
   const std::string named_path = word(placed, 3);
   const std::string path = named_path.starts_with('/') ? named_path : placed.source->directory + "/" + named_path;
-  const TextFile file = read_text_file(path);
+  const TextFile file = files_.read(path);
   if (file.problem.starts_with("cannot be read")) {
     report(placed, 3, path + " " + file.problem);
   } else if (!file.problem.empty()) {

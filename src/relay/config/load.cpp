@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <memory>
 
 #include "relay/config/interpreter.h"
 #include "relay/config/text_file.h"
@@ -13,29 +12,11 @@
 namespace adieu::config {
 namespace {
 
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 /// By which a file is known again, whatever the path that leads to it.
 std::string identity_of(const std::string& path) {
   std::error_code error;
   const auto canonical = std::filesystem::canonical(path, error);
   return error ? path : canonical.string();
-}
-
-std::shared_ptr<Source> make_source(std::string name, TextFile file) {
-  auto source = std::make_shared<Source>();
-  source->directory = directory_of(name);
-  source->identity = identity_of(name);
-  source->name = std::move(name);
-  source->text = std::move(file.text);
-  source->problem = std::move(file.problem);
-  source->problem_position = {source->name, file.line, file.column};
-  source->parsed = syntax::parse(source->text);
-  return source;
 }
 
 constexpr std::string_view kWildcards = "*?[";
@@ -61,12 +42,14 @@ std::vector<std::string> matches(const Source& from, const std::string& pattern)
   return paths;
 }
 
-Loaded load(const std::shared_ptr<const Source>& source) {
+Interpreter::Files files_of_this_machine() { return {matches, identity_of, read_text_file}; }
+
+}  // namespace
+
+Loaded load(const Interpreter::Files& files, const std::string& name, TextFile file) {
   Loaded loaded;
-  const Interpreter::Files files{
-      matches, identity_of, [](const std::string& path) -> std::shared_ptr<const Source> { return make_source(path, read_text_file(path)); }};
   Interpreter interpreter(files, loaded.diagnostics);
-  Config config = interpreter.read(source);
+  Config config = interpreter.read(name, std::move(file));
   for (const auto& each : interpreter.sources()) loaded.sources.push_back({each->name, each->text});
   loaded.tidy();
   const bool wrong = std::any_of(loaded.diagnostics.begin(), loaded.diagnostics.end(),
@@ -75,14 +58,12 @@ Loaded load(const std::shared_ptr<const Source>& source) {
   return loaded;
 }
 
-}  // namespace
-
 Loaded load_file(const std::string& path) {
   TextFile file = read_text_file(path);
   if (file.problem.starts_with("cannot be read")) file.problem += "; -c names another policy file";
-  return load(make_source(path, std::move(file)));
+  return load(files_of_this_machine(), path, std::move(file));
 }
 
-Loaded load_text(const std::string& name, std::string_view text) { return load(make_source(name, as_text(std::string(text)))); }
+Loaded load_text(const std::string& name, std::string_view text) { return load(files_of_this_machine(), name, as_text(std::string(text))); }
 
 }  // namespace adieu::config
