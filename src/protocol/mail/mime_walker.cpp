@@ -22,6 +22,28 @@ std::string_view field_name(std::string_view field) {
   return good ? name : std::string_view();
 }
 
+void MimeEntity::take(Octets field) {
+  const std::string_view name = field_name(field);
+  const std::string_view value = field.substr(field.find(':') + 1);
+  if (equal_ignoring_case(name, "MIME-Version")) {
+    has_version = true;
+  } else if (equal_ignoring_case(name, "Content-Transfer-Encoding") && encoding.empty()) {
+    encoding = to_ascii_lower(MimeValue(value).token());
+  } else if (equal_ignoring_case(name, "Content-Type") && !has_type) {
+    has_type = true;
+    MimeValue content(value);
+    type = to_ascii_lower(content.token());
+    const bool divided = content.take('/');
+    const std::string subtype = to_ascii_lower(content.token());
+    if (divided && !type.empty() && !subtype.empty()) {
+      type += "/" + subtype;
+    } else {
+      type = "text/plain";
+    }
+    boundary = content.parameter("boundary");
+  }
+}
+
 void MimeWalker::feed(Octets mail_data) {
   while (!mail_data.empty() && fault_.empty()) {
     const std::size_t newline = mail_data.find('\n');
@@ -119,25 +141,7 @@ void MimeWalker::take_header_line() {
 
 void MimeWalker::end_field() {
   if (field_.empty()) return;
-  const std::string_view name = field_name(field_);
-  const std::string_view value = std::string_view(field_).substr(field_.find(':') + 1);
-  if (equal_ignoring_case(name, "MIME-Version")) {
-    entity_.has_version = true;
-  } else if (equal_ignoring_case(name, "Content-Transfer-Encoding") && entity_.encoding.empty()) {
-    entity_.encoding = to_ascii_lower(MimeValue(value).token());
-  } else if (equal_ignoring_case(name, "Content-Type") && !entity_.has_type) {
-    entity_.has_type = true;
-    MimeValue type(value);
-    entity_.type = to_ascii_lower(type.token());
-    const bool divided = type.take('/');
-    const std::string subtype = to_ascii_lower(type.token());
-    if (divided && !entity_.type.empty() && !subtype.empty()) {
-      entity_.type += "/" + subtype;
-    } else {
-      entity_.type = "text/plain";
-    }
-    boundary_ = type.parameter("boundary");
-  }
+  entity_.take(field_);
   visitor_.header_field(field_);
   field_.clear();
 }
@@ -145,7 +149,7 @@ void MimeWalker::end_field() {
 void MimeWalker::end_header(Octets line) {
   end_field();
   MimeEntity entity = std::exchange(entity_, {});
-  Level level{std::exchange(boundary_, {}), entity.type == "multipart/digest", in_signed() || entity.type == "multipart/signed"};
+  Level level{entity.boundary, entity.type == "multipart/digest", in_signed() || entity.type == "multipart/signed"};
   if (!entity.has_type) entity.type = !levels_.empty() && levels_.back().digest && !entity.is_message ? "message/rfc822" : "text/plain";
   entity.in_signed = in_signed();
   const auto plain = [](char c) { return c >= ' ' && c < 0x7f; };

@@ -14,6 +14,7 @@ namespace adieu::mail {
 /// What the header of an entity (a message, or a part of one) says about its body.
 struct MimeEntity {
   std::string type;           // "text/plain", lower case; what RFC 2045 section 5.2 makes of a Content-Type that is missing or malformed
+  std::string boundary;       // the parameter of Content-Type
   std::string encoding;       // of Content-Transfer-Encoding, lower case; empty: none was given
   bool has_type = false;      // a Content-Type field was there
   bool has_version = false;   // a MIME-Version field was there
@@ -21,6 +22,8 @@ struct MimeEntity {
   bool in_signed = false;     // within a multipart/signed: its octets are what was signed (RFC 1847)
   bool composite = false;     // other entities follow in place of a body
 
+  /// Adds what a field of its header says; of two fields of one name, the first counts.
+  void take(Octets field);
   bool is_identity() const { return encoding.empty() || encoding == "7bit" || encoding == "8bit" || encoding == "binary"; }
 };
 
@@ -86,7 +89,6 @@ class MimeWalker {
   std::string field_;
   std::string held_;          // the end of a body's line: it belongs to a delimiter if one follows
   MimeEntity entity_;
-  std::string boundary_;
 };
 
 }  // namespace adieu::mail

@@ -16,6 +16,18 @@ using Way = SevenBitPlan::Way;
 
 /// Text of which more than a fifth is beyond ASCII is shorter in base64.
 constexpr std::uint64_t kDense = 5;
+
+/// Octets of a mended line before it is divided: 998 (RFC 5321 section 4.5.3.1.6) less what an escape and the "=" of the division take.
+constexpr std::size_t kLongestMended = 985;
+
+/// Whether a reader finds the same parts, encoded in the same way, behind either field.
+bool means_the_same(Octets field, Octets other) {
+  MimeEntity said;
+  MimeEntity says;
+  said.take(field);
+  says.take(other);
+  return said.type == says.type && said.boundary == says.boundary && said.encoding == says.encoding && said.has_version == says.has_version;
+}
 }  // namespace
 
 bool has_eight_bit(Octets octets) {
@@ -36,7 +48,9 @@ bool has_eight_bit(Octets octets) {
 struct EightBitScan::Impl final : MimeVisitor {
   void header_field(Octets field) override {
     if (plan.parts.empty() && equal_ignoring_case(field_name(field), "DKIM-Signature")) plan.breaks_dkim = true;
-    header_has_eight_bit |= has_eight_bit(field);
+    if (!has_eight_bit(field)) return;
+    header_has_eight_bit = true;
+    if (!means_the_same(field, seven_bit_field(field))) refuse("a MIME field of its header has them where they have no 7-bit form");
   }
   void header_end(const MimeEntity& the_entity, Octets) override {
     entity = the_entity;
@@ -76,7 +90,7 @@ struct EightBitScan::Impl final : MimeVisitor {
     } else if (entity.encoding == "quoted-printable") {
       return Way::mend_quoted_printable;
     } else if (entity.encoding == "base64") {
-      return Way::drop;
+      return Way::mask;
     } else if (!entity.is_identity()) {
       refuse("its Content-Transfer-Encoding is not known");
     } else if (type.starts_with("message/") || (type.starts_with("text/") && eight_bit * kDense <= octets)) {
@@ -143,9 +157,12 @@ struct SevenBitConverter::Impl final : MimeVisitor {
       if (!entity.has_type) add(part.utf8 ? "Content-Type: text/plain; charset=utf-8\r\n" : "Content-Type: text/plain; charset=unknown-8bit\r\n");
       add(part.way == Way::base64 ? "Content-Transfer-Encoding: base64\r\n" : "Content-Transfer-Encoding: quoted-printable\r\n");
     }
-    add(encodes && line.empty() ? Octets("\r\n") : line);
+    // Without an empty line, what is made of the first line behind the header could become a field of it.
+    const bool may_change = part.way != Way::keep || (entity.composite && !entity.in_signed && plan.eight_bit);
+    add(may_change && line.empty() ? Octets("\r\n") : line);
     quoted_printable = {};
     base64 = {};
+    column = escape_left = 0;
   }
   void body(Octets octets) override {
     switch (part.way) {
@@ -153,16 +170,8 @@ struct SevenBitConverter::Impl final : MimeVisitor {
       case Way::relabel: add(octets); break;
       case Way::quoted_printable: quoted_printable.encode(octets, *out); break;
       case Way::base64: base64.encode(octets, *out); break;
-      case Way::mend_quoted_printable:
-        for (const char c : octets) {
-          if (is_eight_bit(c)) {
-            append_hex(c, '=', *out);
-          } else {
-            *out += c;
-          }
-        }
-        break;
-      case Way::drop: std::copy_if(octets.begin(), octets.end(), std::back_inserter(*out), [](char c) { return !is_eight_bit(c); }); break;
+      case Way::mend_quoted_printable: add_mended(octets); break;
+      case Way::mask: add_masked(octets); break;
     }
   }
   void body_end() override {
@@ -172,11 +181,34 @@ struct SevenBitConverter::Impl final : MimeVisitor {
   }
   void between(Octets octets, bool) override {
     in_line = false;
-    // No part, and shown by nobody: what it said is lost, its length is not.
-    std::replace_copy_if(octets.begin(), octets.end(), std::back_inserter(*out), is_eight_bit, '?');
+    add_masked(octets);  // no part, and shown by nobody: what it said is lost
   }
 
   void add(Octets octets) { out->append(octets); }
+  /// Three octets stand for one: a line that gets too long for SMTP is divided by a soft line break, but not within an `=XX`.
+  void add_mended(Octets octets) {
+    for (const char c : octets) {
+      const bool ends_line = c == '\r' || c == '\n';
+      bool divided = false;
+      if (escape_left != 0) {
+        --escape_left;
+      } else if (column >= kLongestMended && !ends_line) {
+        *out += "=\r\n";
+        column = 0;
+        divided = true;
+      }
+      if (c == '=') escape_left = 2;
+      if (is_eight_bit(c) || (divided && c == '-')) {  // our line must not look like a delimiter
+        append_hex(c, '=', *out);
+        column += 3;
+      } else {
+        *out += c;
+        column = ends_line ? 0 : column + 1;
+      }
+    }
+  }
+  /// The mark is one that may stand in no boundary (RFC 2046 section 5.1.1), so that no line becomes a delimiter.
+  void add_masked(Octets octets) { std::replace_copy_if(octets.begin(), octets.end(), std::back_inserter(*out), is_eight_bit, '*'); }
 
   SevenBitPlan plan;
   MimeWalker walker{*this};
@@ -186,6 +218,8 @@ struct SevenBitConverter::Impl final : MimeVisitor {
   bool in_line = false;        // the last line has no end yet
   QuotedPrintableEncoder quoted_printable;
   Base64Encoder base64;
+  std::size_t column = 0;       // of a mended line
+  std::size_t escape_left = 0;  // octets of the escape `=XX` that are still to come
 };
 
 SevenBitConverter::SevenBitConverter(SevenBitPlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}

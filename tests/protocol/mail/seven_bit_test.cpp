@@ -45,6 +45,15 @@ TEST(SevenBit, a_message_without_MIME_becomes_one_with) {
       << "a body that begins without an empty line";
 }
 
+TEST(SevenBit, what_follows_a_header_without_an_empty_line_does_not_get_into_it) {
+  EXPECT_EQ(converted("Content-Type: message/rfc822\r\nno field, caf\xc3\xa9\r\n"),
+            "Content-Type: message/rfc822\r\n\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            "no field, caf=C3=A9\r\n");
+  EXPECT_EQ(converted("Content-Type: multipart/mixed; boundary=b\r\nContent-T\xff: y\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\nContent-T*: y\r\n--b\r\n\r\nx\r\n--b--\r\n");
+  EXPECT_EQ(converted("Content-Transfer-Encoding: base64\r\na\xe9: YWFh\r\n"), "Content-Transfer-Encoding: base64\r\n\r\na*: YWFh\r\n");
+}
+
 TEST(SevenBit, text_keeps_its_character_set_and_its_other_fields) {
   EXPECT_EQ(converted("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\nX: y\r\n\r\nna\xefve text here\r\n"),
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\nX: y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve text here\r\n");
@@ -67,13 +76,38 @@ TEST(SevenBit, only_the_parts_that_need_it_are_touched) {
                       "--b 1\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9v\xa0YmFy\r\n"
                       "--b 1--\r\nepilogue \xe9\r\n"),
             "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b 1\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
-            "preamble ??\r\n"
+            "preamble **\r\n"
             "--b 1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9 au lait, please\r\n"
             "--b 1  \r\nContent-Type: text/html\r\nContent-Transfer-Encoding: 8BIT\r\nX: y\r\n\r\n=3D stays \r\n\r\n"
             "--b 1\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n/w==\r\n"
             "--b 1\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n=C3=A9=C3=A9\r\n"
-            "--b 1\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9vYmFy\r\n"
-            "--b 1--\r\nepilogue ?\r\n");
+            "--b 1\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9v*YmFy\r\n"
+            "--b 1--\r\nepilogue *\r\n");
+}
+
+TEST(SevenBit, makes_no_line_a_delimiter) {
+  EXPECT_EQ(converted("Content-Type: multipart/mixed; boundary=\"b?1\"\r\n\r\n--b\xe9" "1\r\n--b?1\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n--b\xe9?1\r\neA==\r\n--b?1--\r\n"),
+            "Content-Type: multipart/mixed; boundary=\"b?1\"\r\n\r\n--b*1\r\n--b?1\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n--b*?1\r\neA==\r\n--b?1--\r\n");
+}
+
+TEST(SevenBit, divides_mended_lines_that_get_too_long) {
+  const std::string header = "Content-Transfer-Encoding: quoted-printable\r\n\r\n";
+  std::string body, mended;
+  for (int i = 0; i < 200; ++i) body += "=E4\xc3\xa4-";
+  const std::string out = converted(header + body + "\r\n").substr(header.size());
+  for (std::size_t at = 0; at < out.size();) {
+    const std::size_t end = out.find("\r\n", at);
+    EXPECT_LE(end - at, 998U);
+    EXPECT_NE(out[at], '-');
+    const bool soft = out[end - 1] == '=';
+    EXPECT_EQ(soft, end + 2 < out.size());
+    mended += out.substr(at, end - at - (soft ? 1 : 0));
+    at = end + 2;
+  }
+  for (std::size_t at = mended.find("=2D"); at != std::string::npos; at = mended.find("=2D")) mended.replace(at, 3, "-");
+  std::string expected;
+  for (int i = 0; i < 200; ++i) expected += "=E4=C3=A4-";
+  EXPECT_EQ(mended, expected);
 }
 
 TEST(SevenBit, goes_into_messages_and_multiparts_within_others) {
@@ -120,6 +154,13 @@ TEST(SevenBit, tells_what_it_cannot_convert) {
            "Content-Type: multipart/mixed\r\n\r\n\xe9\r\n",
            "Content-Type: multipart/mixed; boundary=x\r\nContent-Transfer-Encoding: base64\r\n\r\n\xe9\r\n",
            "Content-Type: multipart/mixed; boundary=\"\xe9\"\r\n\r\n--\xe9\r\n\r\nx\r\n",
+           // A reader of the field under another name, or without a part of it, would find other parts.
+           "Content-Type: text/p\xe9; charset=utf-8\r\n\r\nx\r\n",
+           "Content-Type: multipart/mixed; (\xe9) boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+           "Content-Type: multipart/mixed; (a=\xe9); boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+           "Content-Type: multipart/mixed; boundary=\"b\" \xe9\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+           "Content-Transfer-Encoding: base64 (\xe9)\r\n\r\neA==\r\n",
+           "MIME-Version: 1.0 (\xe9)\r\n\r\nx\r\n",
        }) {
     const SevenBitPlan plan = scan(refused);
     EXPECT_NE(plan.refusal, "") << refused;

@@ -23,7 +23,7 @@ struct SevenBitPlan {
     quoted_printable,
     base64,
     mend_quoted_printable,  // it says that it is quoted-printable: octets beyond ASCII in it become `=XX`
-    drop,                   // it says that it is base64: a decoder passes over octets beyond ASCII
+    mask,                   // it says that it is base64: octets beyond ASCII become `*`, which a decoder passes over as well
   };
   struct Part {
     Way way = Way::keep;
@@ -33,7 +33,8 @@ struct SevenBitPlan {
   /// Whether there is any octet beyond ASCII.
   bool eight_bit = false;
   /// Why it cannot be converted, for people; empty: it can. Such octets in what was signed (multipart/signed), in message/partial, in a
-  /// transfer encoding that no standard knows, in a structure that is malformed or beyond the limits.
+  /// transfer encoding that no standard knows, in a structure that is malformed or beyond the limits, in Content-Type other than in the value
+  /// of a parameter, in Content-Transfer-Encoding or MIME-Version.
   std::string_view refusal;
   /// There is a DKIM signature, which will not match any more.
   bool breaks_dkim = false;
