@@ -55,8 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   run(wire, 1 + data[0] % 32, (data[0] & 64) != 0, parts);
   if (whole.output != parts.output || whole.ledger.committed != parts.ledger.committed) std::abort();
   if (whole.ledger.open != 0 || parts.ledger.open != 0) std::abort();
+  constexpr std::string_view kAcknowledged = "\r\n250 2.0.0 Ok: queued as ID\r\n";  // a whole line, since replies to EHLO quote the client
   std::size_t acknowledged = 0;
-  for (std::size_t at = whole.output.find("queued as"); at != std::string::npos; at = whole.output.find("queued as", at + 1)) ++acknowledged;
+  for (std::size_t at = whole.output.find(kAcknowledged); at != std::string::npos; at = whole.output.find(kAcknowledged, at + 1)) ++acknowledged;
   if (acknowledged != whole.ledger.committed.size()) std::abort();
   return 0;
 }
