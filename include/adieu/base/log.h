@@ -21,7 +21,7 @@ class LogLine {
   /// At most `limit` octets of the value are written, escapes counted, and "..." tells that there was more.
   LogLine& field(std::string_view name, std::string_view value, std::size_t limit = kLimit);
   LogLine& field(std::string_view name, std::int64_t value);
-  /// Only where the value is not empty.
+  /// Adds the field only where the value is not empty.
   LogLine& optional(std::string_view name, std::string_view value);
   const std::string& text() const { return text_; }
 

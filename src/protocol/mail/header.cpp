@@ -94,7 +94,7 @@ bool HeaderBoundary::decide(std::string& octets, std::size_t start, std::size_t&
       if (c == '\r' || c == '\n') {
         at_ = At::body;  // the empty line is there
       } else if (is_blank(c)) {
-        // What continues nothing would continue the field that we put in front of it.
+        // A first line that begins with a blank would continue the field that we put in front of it.
         if (first_line_) return false;
         at_ = At::rest;
       } else if (is_field_name(c)) {

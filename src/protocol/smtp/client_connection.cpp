@@ -60,7 +60,7 @@ bool ClientConnection::can_rest() const {
   return profile_.returns_to_plaintext && is_ready_ && session_ && session_->ready() && session_->has_extension("XTLSRETURN");
 }
 
-/// R and S have gone. Without TLS again nothing is sent: STARTTLS is required, whatever the next hop's policy leaves open (R17).
+/// R and S have passed. No message is sent in this plaintext layer: it requires STARTTLS, even where the next hop's policy does not (R17).
 void ClientConnection::begin_plaintext_again(Instant now) {
   channel_.reset();
   rests_ = !waiting_;
@@ -107,7 +107,7 @@ void ClientConnection::receive_reset(Instant now) {
   end_at_once(now);
 }
 
-/// Nothing more can be written, not even the S that a layer which was injected into still has to go.
+/// The transport takes nothing more: not even the S that is still due after octets came behind R.
 void ClientConnection::end_at_once(Instant now) {
   if (course_ == Course::closing) finish_layer(tls::Ending::injected, now);
   course_ = Course::ending;
@@ -115,7 +115,8 @@ void ClientConnection::end_at_once(Instant now) {
   layer_deadline_.reset();
 }
 
-/// The layer is over. In plaintext the next hop speaks when it is spoken to: what it has said already ends the connection.
+/// The layer is over. The connection goes on in plaintext only if a message waits or may come, and the next hop has said nothing behind R: in
+/// plaintext it may speak only when it is asked.
 void ClientConnection::end_or_go_on(Instant now) {
   if ((waiting_ || rests_) && std::holds_alternative<tls::Plain>(state_) && channel_->unread() == 0 && !heard_fin_) {
     begin_plaintext_again(now);
@@ -195,8 +196,8 @@ void ClientConnection::break_layer(tls::Event event, std::string detail, Instant
     failure.detail = "TLS handshake failed: " + detail;
     closed_.failure = std::move(failure);
   }
-  // Of a message under way whose end is not out yet nothing may go that would complete it; anything else may stand before the alert, and must, since
-  // records are numbered.
+  // Records are numbered, so the alert can only follow all that were made before it. Where they would complete the message under way, neither they nor
+  // the alert are sent.
   const bool goes = handshaking || (alert_waits && !(session_ && session_->end_of_data_waits()));
   const std::string end = event == tls::Event::alert ? "TLS ended by the alert " + detail : "TLS ended without close_notify";
   end_session(channel_ ? end : detail);
@@ -250,7 +251,8 @@ void ClientConnection::finish_layer(tls::Ending ending, Instant now) {
   layer_deadline_.reset();
 }
 
-/// The session's output stays in it until its records have been handed over: a reply to what still stands there is none.
+/// Octets stay in the session's output until the records made of them have been handed over, so that the session can tell: what comes before that is no
+/// reply to them.
 void ClientConnection::encrypt() {
   if (!channel_ || session_->output().size() <= encrypted_) return;
   const Octets fresh = session_->output().substr(encrypted_);
@@ -282,7 +284,7 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     }
     if (const auto* wants = std::get_if<WantsMailData>(&action)) return *wants;
     if (auto* finished = std::get_if<Finished>(&action)) {
-      // Else the end of its session has cut it short; one that came behind the last reply has not (R15).
+      // A message that its session's end has cut stays under way; one whose last reply had come is done (R15).
       if (session_->ready() || is_final(*finished)) in_message_ = false;
       delivered_ += is_delivered(*finished);
       return std::move(*finished);
@@ -305,7 +307,8 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
   }
   if (course_ == Course::ending && waiting_) {
     Outcome outcome = closed_.failure.value_or(deferred({4, 4, 2}, "the next hop did not return to plaintext in order"));
-    // The reply was to EHLO or STARTTLS of the new layer and is no verdict on the message, which goes by another connection at once (R17).
+    // That reply answered EHLO or STARTTLS of the new layer, not the message: only its text is kept, and the message goes by another connection at
+    // once (R17).
     if (outcome.reply.code != 0) outcome.detail += (outcome.detail.empty() ? "" : ": ") + outcome.reply.line();
     outcome.reply = {};
     Finished finished{std::vector<Outcome>(waiting_->envelope.forward_paths.size(), outcome)};

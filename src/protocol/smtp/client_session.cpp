@@ -68,7 +68,7 @@ struct ClientSession::Impl {
   void end_examination();
   void refuse(std::size_t count, EnhancedStatus status, std::string detail);
   void end(std::optional<Outcome> failure, bool at_starttls = false);
-  /// `quoted`: what the next hop said, behind what was awaited.
+  /// Ends the session, deferred: `why`, what was awaited, and `quoted`, which is what the next hop said.
   void lose(EnhancedStatus status, std::string_view why, std::string_view quoted = {});
   std::string at_what() const;
   Duration timeout() const;
@@ -153,7 +153,7 @@ void ClientSession::Impl::refuse_early_octets() {
 void ClientSession::Impl::refuse_opening(const Reply& reply, Awaited awaited) {
   Outcome refusal = outcome_of(reply);
   refusal.fate = Fate::deferred;
-  refusal.status.class_ = 4;  // what is said of it is that it is tried again
+  refusal.status.class_ = 4;  // a deferral: the status must not say that it is permanent
   refusal.detail = "refused in " + std::string(name(awaited));
   say_quit(std::move(refusal));
 }

@@ -5,8 +5,8 @@
 // In one flight go MAIL, all RCPT and DATA. BDAT LAST takes DATA's place in it, with the mail data, while that is small: a server
 // that refused every recipient still reads the chunk and answers it (RFC 3030 section 2), so the two stay in step, and
 // what becomes of a recipient is said by the reply to its RCPT. Should a server take such a chunk for commands, its replies
-// outnumber what is awaited, and the session ends. A server that says one 2xx too many in that flight is believed of the
-// message one reply too early: with DATA its 354 would be missing in its place.
+// outnumber what is awaited, and the session ends.
+// One fault goes unnoticed: a 2xx too many in that flight is taken for the reply to the message (with DATA, the missing 354 would show it).
 //
 // A message that is to be converted to 7 bits goes by DATA and without SIZE: how long it will be is known when its end is.
 #pragma once
@@ -26,7 +26,7 @@ namespace adieu::smtp {
 
 class ClientTransaction {
  public:
-  /// Mail data up to this many octets goes with MAIL and RCPT in one flight; with less than that in the output more is asked for.
+  /// Mail data up to this many octets goes with MAIL and RCPT in one flight; more is asked for while the output holds less than that.
   static constexpr std::size_t kFlight = 65'536;
   static constexpr std::size_t kPart = 262'144;  // the most that is asked for at once: each time may cost a read by another thread
 

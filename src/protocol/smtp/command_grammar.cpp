@@ -190,7 +190,8 @@ std::optional<Number> number(std::string_view text) {
 
 using Parsed = std::variant<Command, Reply>;
 
-// What stands before a path, "FROM:" or "TO:"; one space behind the colon is taken from those who write it, more blanks by leniency.
+// The keyword in front of a path, "FROM:" or "TO:". One space behind the colon is always accepted, since many clients write it; any other blank
+// beside the colon is accepted only by Syntax::lenient.
 bool skip_keyword(Iterator& first, Iterator last, const char* keyword, Syntax syntax) {
   if (!skip(first, last, x3::no_case[x3::lit(keyword)])) return false;
   if (syntax == Syntax::strict) return skip(first, last, x3::lit(':') >> -x3::lit(' '));
@@ -272,7 +273,8 @@ std::string_view argument_of(std::string_view line, Syntax syntax) {
   return argument;
 }
 
-// The name is for the log and the trace field alone, so any word will do, and of devices that have no name, or a title, any or no words.
+// The name goes into the log and the trace field only, so any one word will do. Syntax::lenient also takes none, or several: some devices have no name,
+// others send a title.
 bool is_name(std::string_view argument, Syntax syntax) {
   return syntax == Syntax::lenient || (!argument.empty() && argument.find(' ') == std::string_view::npos);
 }

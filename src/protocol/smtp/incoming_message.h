@@ -22,7 +22,7 @@ std::uint64_t most_mail_data(const ServerProfile& profile);
 struct IncomingMessage {
   std::unique_ptr<Transaction> transaction;
   std::size_t accepted = 0;             // recipients
-  std::unordered_set<std::string> recipients;  // they, as they compare
+  std::unordered_set<std::string> recipients;  // their recipient_key()
   std::optional<MailDataDecoder> decoder;
   mail::HeaderBoundary boundary;
   mail::ReceivedCounter received;

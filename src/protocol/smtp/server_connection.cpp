@@ -81,7 +81,7 @@ bool ServerConnection::received_close_notify() const {
 void ServerConnection::receive(Octets octets, Instant now) {
   if (course_ == Course::ending || octets.empty()) return;
   octets_in_ += octets.size();
-  if (channel_ && in<tls::Broken>()) return;  // S is all that still goes; what comes is kept no more than it is parsed
+  if (channel_ && in<tls::Broken>()) return;  // only S is still to go: what comes is not even kept
   if (course_ == Course::starting_tls) {
     // Nobody can answer a 220 that has not been handed over: these octets stood in the clear behind STARTTLS (CVE-2011-0411).
     break_layer(tls::Event::octets_behind, "octets behind STARTTLS", now);
@@ -125,7 +125,7 @@ void ServerConnection::abandon(Instant now) {
 /// True when a record's plaintext was given to the session: it is carried out before anything behind it is read (R2).
 bool ServerConnection::work_on_channel(Instant now) {
   while (channel_ && course_ != Course::ending && !received_close_notify() && !in<tls::Broken>() && wants_input()) {
-    // While a question is open reading goes on, so that the end of the layer is noticed; but not while there is work that could be done.
+    // Reading goes on while a question is open, so that the end of the layer is noticed, but not while the session has work that it could do.
     if (course_ == Course::going_on && session_ && question_ == 0 && !settled_) return false;
     std::string plaintext;
     const std::size_t said = channel_->output().size();
@@ -169,10 +169,10 @@ void ServerConnection::peer_closed(Instant now) {
   }
 }
 
-/// S. From here on the session is asked nothing more. It lives until S has been handed over, since what its replies promise counts
-/// as promised once they are handed over, and they stand before S in the output; what is still open then rolls back with it.
+/// Writes S. The session is asked nothing more, but lives until S has been handed over: its replies stand before S in the output, and a 2xx among them
+/// makes its message ours when it is handed over. What is still open then rolls back with the session.
 void ServerConnection::close_layer(Instant now) {
-  if (course_ == Course::closing) return;  // what comes now does not put off its deadline
+  if (course_ == Course::closing) return;  // its deadline stands
   question_ = 0;
   channel_->close();
   course_ = Course::closing;
@@ -220,8 +220,8 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
     close_layer(now);
     return;
   }
-  // An alert goes behind the records that stand before it: they are numbered, and none can be left out. Where one of them has a 2xx to an end of data
-  // in it, of which the transport took a part at the most, neither goes: that message is revoked. Without an alert no reply goes any more.
+  // Records are numbered, so an alert can only follow all that were made before it. Where one of them holds a 2xx to an end of data that was not handed
+  // over whole, neither they nor the alert are sent, and that message is revoked. Without an alert no waiting reply is sent any more.
   const bool goes = alert_waits ? !promise_in_records() : marks_.empty();
   end_session();
   finish_layer(ending, now);
@@ -262,8 +262,8 @@ void ServerConnection::hand_over(std::size_t count) {
   for (auto& transaction : session_->take_acknowledged()) unconfirmed_.push_back({std::move(transaction), octets_in_});
 }
 
-/// R11: the client said something that ends with the last octet which the layer has worked off. It is a later word than a 2xx only if that octet
-/// came behind it; R included, since a client of TLS 1.3 may end its half of the layer before anything is answered.
+/// R11: the client said something, up to the last octet that the layer has worked off. It confirms a 2xx only if that octet came after the 2xx was
+/// handed over. The same holds for R: a client of TLS 1.3 may end its half of the layer before anything is answered.
 void ServerConnection::heard() {
   const std::uint64_t end = octets_in_ - (channel_ ? channel_->unread() : 0);
   std::erase_if(unconfirmed_, [end](const Unconfirmed& each) { return each.octets_in < end; });
@@ -274,9 +274,9 @@ bool ServerConnection::promise_in_records() const {
   return promise && promise->begin < encrypted_;
 }
 
-/// Replies become records as late as possible, so that an alert can take their place (R8). A 2xx to an end of data does so only when everything
-/// before it has been handed over. What stands behind it goes in the same flight: a client that said QUIT behind its message may close once it has its 250,
-/// and a 221 sent later would meet a RST.
+/// Replies become records as late as possible, so that an alert can take their place (R8). A 2xx to an end of data becomes one only when everything
+/// before it has been handed over. The replies behind it go with it: a client that sent QUIT behind its message may close once it has its 250, and a 221
+/// sent after that would be answered by a RST.
 void ServerConnection::encrypt(Encrypting which) {
   const bool all = which == Encrypting::all;
   while (channel_ && encrypted_ < session_->output().size()) {
@@ -379,7 +379,7 @@ void ServerConnection::sent(std::size_t count, Instant now) {
     }
     if (course_ == Course::closing && channel_->output().empty()) close_notify_handed_over(now);
   }
-  // The shell need not ask for an action before it waits for the rest to be taken.
+  // Set here too: the shell may wait for the transport to take the rest without a call of next_action.
   write_deadline_.reset();
   if (!output().empty()) write_deadline_ = now + profile_.session.limits.data_timeout;
 }

@@ -13,7 +13,7 @@ namespace adieu::dns {
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  /// Sorted by preference; in no particular order within one.
+  /// Sorted by preference; in no particular order among equals.
   virtual void mail_exchangers(const std::string& domain, std::function<void(MailExchangers)> done) = 0;
   /// AAAA and A together, IPv6 first; `temporary` only when neither gave an address and one of the two failed.
   virtual void addresses(const std::string& host, std::function<void(Addresses)> done) = 0;

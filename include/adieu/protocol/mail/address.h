@@ -27,7 +27,7 @@ struct Mailbox {
 inline constexpr std::size_t kMaxDomain = 255;
 
 /// A Mailbox by the grammar of section 4.1.2 ("Local-part@Domain"), without brackets; none where it is not one or its domain exceeds the
-/// limit above. For text from the policy file and the command line; commands are parsed by smtp::parse_command.
+/// limit above. For text from the policy file and the command line; commands are parsed by smtp::command::parse.
 std::optional<Mailbox> parse_mailbox(std::string_view text);
 /// A Domain of section 4.1.2, that is a host name; not an address literal.
 bool is_domain(std::string_view text);

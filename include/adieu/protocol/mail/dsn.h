@@ -1,5 +1,5 @@
 // Delivery status notifications: RFC 3464 in the multipart/report of RFC 6522, worded after RFC 3461 section 6. It only writes
-// the message; when one is due, and that none is sent about a null reverse-path, its caller decides.
+// the message. Whether one is due (none ever is for a null reverse-path) its caller decides.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,9 @@ struct DeliveryStatus {
   std::string header_section;     // of that message: see header_section()
 };
 
-inline constexpr std::size_t kReportedHeaders = 65'536;  // octets of a message that its header section is looked for in
+inline constexpr std::size_t kReportedHeaders = 65'536;  // octets of a message in which its header section is looked for
 inline constexpr std::size_t kReportedFields = 4'096;    // octets of it that are returned
-inline constexpr std::size_t kExplained = 50;            // recipients that the text for people tells of; the others stand in the part for programs alone
+inline constexpr std::size_t kExplained = 50;            // recipients that the text for people names; the part for programs has them all
 
 /// The header section of `mail_data` (or of its beginning): up to the empty line, which is not included; whole lines with CRLF,
 /// at most `limit` octets.

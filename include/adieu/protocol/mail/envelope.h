@@ -8,7 +8,7 @@
 
 namespace adieu::mail {
 
-/// RFC 6152, and what the octets are: whoever takes mail looks at them. `unspecified`: nobody has, and no BODY parameter was given.
+/// What the octets of mail data are: as BODY said (RFC 6152), or as they were found when they were taken. `unspecified`: neither is known.
 enum class BodyType : std::uint8_t { unspecified, seven_bit, eight_bit_mime };
 
 struct Envelope {

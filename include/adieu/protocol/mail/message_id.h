@@ -1,5 +1,5 @@
-// The Message-ID: field of mail data (RFC 5322 section 3.6.4), if there is one. Closure rule R12 asks: only a message that its author has
-// numbered can be known when it comes again. Logs tell it.
+// The Message-ID: field of mail data (RFC 5322 section 3.6.4), if there is one. For closure rule R12, since only a message that
+// has one is recognised when it comes again, and for the log.
 #pragma once
 
 #include <cstddef>

@@ -19,7 +19,7 @@ bool has_eight_bit(Octets octets);
 struct SevenBitPlan {
   enum class Way : std::uint8_t {
     keep,
-    relabel,                // it holds other parts, and said 8bit or binary of them
+    relabel,                // it holds other parts, and its Content-Transfer-Encoding is 8bit or binary: that becomes 7bit
     quoted_printable,
     base64,
     mend_quoted_printable,  // it says that it is quoted-printable: octets beyond ASCII in it become `=XX`
@@ -38,7 +38,7 @@ struct SevenBitPlan {
   std::string_view refusal;
   /// There is a DKIM signature, which will not match any more.
   bool breaks_dkim = false;
-  std::vector<Part> parts;  // of all headers in their order
+  std::vector<Part> parts;  // one for each header, in their order
 };
 
 class EightBitScan {

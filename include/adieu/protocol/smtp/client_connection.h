@@ -27,9 +27,9 @@ struct ClientConnectionProfile {
   bool returns_to_plaintext = false;
 };
 
-/// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before QUIT did, for messages that
-/// never got their turn. `tls_failed`: no word was ever heard inside TLS, since the connection ended instead of an answer to STARTTLS, in the handshake or
-/// right behind it (where a server of TLS 1.3 tells that it wants a client certificate); an opportunistic next hop may be tried again in plaintext.
+/// The connection is over and `output()` is empty: close the transport. `failure`: why it ended before our QUIT, for messages that never got their turn.
+/// `tls_failed`: nothing was ever heard inside TLS, since the connection ended where the answer to STARTTLS was due, in the handshake, or right behind it
+/// (where a TLS 1.3 server says that it wants a client certificate); an opportunistic next hop may be tried again in plaintext.
 struct ClientClosed {
   std::optional<Outcome> failure;
   bool tls_failed = false;
@@ -49,13 +49,14 @@ class ClientConnection {
   /// Call until monostate or ClientClosed, then hand over `output()`.
   ClientConnectionAction next_action(Instant now);
 
-  /// See ClientSession; only after Ready. Where the layer is to be renewed first, or has been ended by the next hop, the message waits for a new
-  /// one; when that goes wrong the message finishes deferred, nothing of it sent; so it does when the connection has begun to end since Ready.
+  /// See ClientSession; only after Ready. Where the TLS layer is to be renewed first, or the next hop has ended it, the message waits for a new one.
+  /// When that fails, or the connection has begun to end since Ready, the message finishes deferred and nothing of it was sent.
   void send(OutgoingMessage message, Instant now);
   void supply(Octets mail_data, bool last);
-  /// After WantsMailData: there is no more of it. Only an end without the final dot leaves the next hop with nothing; a layer ends in order.
+  /// After WantsMailData: the rest of it cannot be had. Ends the connection without the final dot, so that the next hop never has the message; TLS is
+  /// closed in order.
   void abandon(std::string_view why);
-  /// Over, whatever has not been handed over; told as a time-out of the layer.
+  /// Ends the connection at once: output that was not handed over is dropped. A TLS layer is recorded as ended by a time-out.
   void give_up(std::string why, Instant now);
   void quit(Instant now);
 
@@ -103,8 +104,8 @@ class ClientConnection {
   std::size_t encrypted_ = 0;          // octets of the session's output that stand in records not yet handed over
   std::uint64_t encrypted_end_ = 0;    // where the last of those ends among octets_out_
   std::optional<OutgoingMessage> waiting_;  // for a new layer: R17
-  bool is_ready_ = false;                   // Ready was told, and nothing came of it yet
-  bool rests_ = false;                      // in plaintext, or shall once S is out, for a message to go on with (R16)
+  bool is_ready_ = false;                   // Ready was told; neither `send` nor `quit` was called since
+  bool rests_ = false;                      // waits in plaintext for the next message, or will once S is out (R16)
   bool heard_fin_ = false;
   bool heard_in_layer_ = false;             // a record of data
   std::uint64_t messages_ = 0;              // in this layer

@@ -84,8 +84,8 @@ struct WantsMailData {
 /// recipients here (ClientProfile::recipients, or the next hop's 452): send the message again, to them.
 struct Finished { std::vector<Outcome> outcomes; };
 /// Nothing more will come of this session once `output()` is handed over; close the layer (R16). `failure` is set unless this is
-/// the end that QUIT asked for, and says what the next hop did: it holds for a message that never got its turn too.
-/// `at_starttls`: it came instead of an answer to STARTTLS, by whatever the next hop did, a 421 among it.
+/// the end that QUIT asked for, and says what the next hop did: it is the outcome of messages that never got their turn, too.
+/// `at_starttls`: the session ended where the answer to STARTTLS was due, by whatever the next hop did, 421 included.
 struct ClientEnd {
   std::optional<Outcome> failure;
   bool at_starttls = false;

@@ -39,7 +39,7 @@ inline constexpr std::size_t kVerbs = std::variant_size_v<Command>;
 
 /// How exactly a line must keep to RFC 5321 section 4.1.1. `lenient` takes what devices write where it is clear what they mean: a tab where a
 /// space belongs; blanks on both sides of the colon of MAIL and RCPT; a mailbox without angle brackets; EHLO and HELO with no word or several.
-/// It changes no address. (`strict` takes one space behind the colon, and spaces at the end of a line.)
+/// It changes no address. (Even `strict` takes one space behind the colon, and spaces at the end of a line.)
 enum class Syntax : std::uint8_t { strict, lenient };
 
 /// Which verb a line begins with; none for others.

@@ -11,7 +11,7 @@ namespace adieu::smtp {
 
 enum class Fate : std::uint8_t { delivered, deferred, failed };
 
-/// What an outcome keeps of a reply's text: more than Reply::line() shows, less than a next hop could have kept for every recipient.
+/// Octets that an outcome keeps of a reply's text: more than Reply::line() shows, but not all that a next hop may send, since each recipient keeps its own.
 constexpr std::size_t kReplyText = 1024;
 
 struct Outcome {

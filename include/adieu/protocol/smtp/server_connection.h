@@ -64,7 +64,7 @@ class ServerConnection {
   void shut_down(Instant now);
   /// The time of a shutdown is over: 421 and S at once, what is open rolls back. Hand over what can be, then `give_up`.
   void cut(Instant now);
-  /// Over, whatever has not been handed over.
+  /// Ends the connection at once: output that was not handed over is dropped.
   void give_up(Instant now);
 
   /// What clients were refused since the last call, in order.
@@ -112,7 +112,7 @@ class ServerConnection {
   tls::State state_ = tls::Plain{};
   Course course_ = Course::going_on;
   bool stays_plain_ = false;        // with R and S the session goes on in plaintext
-  bool shutting_down_ = false;      // outlives the session that was told, where STARTTLS ends it
+  bool shutting_down_ = false;      // the session was told; a TLS layer that begins after that is broken at once
   bool eof_ = false;
   std::unique_ptr<tls::Channel> channel_;
   std::unique_ptr<ServerSession> session_;
@@ -137,7 +137,7 @@ class ServerConnection {
     std::uint64_t octets_in;        // how many the transport had given by then
   };
   std::vector<Unconfirmed> unconfirmed_;
-  bool acknowledged_in_vain_ = false;  // one was there at the end of that session
+  bool acknowledged_in_vain_ = false;  // there was such a message when that session ended
   std::string peer_name_;
   std::string detail_;
   bool over_limit_ = false;

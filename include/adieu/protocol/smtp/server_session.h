@@ -36,8 +36,8 @@ struct ServerLimits {
   Duration data_timeout = std::chrono::minutes(3);       // between blocks of mail data, 4.5.3.2.5; see kDataGrace
 };
 
-/// The octets of mail data that come one by one renew `data_timeout`, but not for ever: a message, or a chunk of BDAT, is given this many
-/// times `data_timeout`, and `data_timeout` once more for each kDataBlock octets of it that have come (91 octets a second, by default).
+/// Every octet of mail data renews `data_timeout`, but a client must not trickle for ever: a message, or a chunk of BDAT, has kDataGrace times
+/// `data_timeout` in all, and `data_timeout` once more for each kDataBlock octets of it that have come (91 octets a second, by default).
 inline constexpr int kDataGrace = 10;
 inline constexpr std::size_t kDataBlock = 16'384;
 
@@ -159,7 +159,7 @@ class ServerSession {
   /// acknowledgement of a message happens here (R10, R11).
   void sent(std::size_t count);
 
-  /// Where in output() the first 2xx to an end of data stands that begins at `from` or behind; it makes a message ours once it has been handed over.
+  /// Where in output() the first 2xx to an end of data stands, of those that begin at `from` or behind. Its message is ours once it has been handed over.
   struct Span {
     std::size_t begin;
     std::size_t end;
@@ -168,11 +168,11 @@ class ServerSession {
 
   /// Whether input that was received is still waiting to be worked on (an answer is awaited, or room for output).
   bool has_unread_input() const;
-  /// Octets received and not worked on yet; bounded by what the owner passes in while `wants_input()` is false.
+  /// False: enough input waits to be worked on. What is received all the same is kept, without a bound.
   bool wants_input() const;
 
-  /// When the client must have said something: a command counts from its first octet, so that no later one puts the end off. None while it
-  /// is our turn.
+  /// When the client must have said something. The time for a command runs from its first octet: later ones do not put it off. None while it is our
+  /// turn.
   Deadline deadline() const;
   /// The time is past `deadline()`: 421 4.4.2 and the end.
   void expire(Instant now);

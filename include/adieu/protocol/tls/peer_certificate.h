@@ -15,7 +15,7 @@ struct PeerCertificate {
   std::vector<std::string> names;  // subjectAltName: host names and addresses
   WallTime not_before{};
   WallTime not_after{};
-  std::string fault;               // why it does not prove the name that was called; empty: it does
+  std::string fault;               // why it does not prove that the peer is the host that was called; empty: it does
 };
 
 }  // namespace adieu::tls
