@@ -91,7 +91,7 @@ Decision Rules::first_relay(std::string_view domain, bool obeys_rejects) const {
   for (const Compiled& rule : rules_) {
     if (rule.domains >= 0 && !contains(domains_[static_cast<std::size_t>(rule.domains)], domain)) continue;
     if (const auto* relay = std::get_if<config::RelayVia>(&rule.action)) return Accepted{relay->next_hop};
-    // A rule about a network is about its clients.
+    // A rule about a network is about clients; this mail has none.
     if (obeys_rejects && rule.network < 0) return std::get<config::RejectWith>(rule.action).reply;
   }
   return smtp::reply::relaying_denied();

@@ -1,4 +1,4 @@
-// The least and the most that a setting may be, beside its type: one row for each that has such bounds. adieu.conf(5) names them, which a test holds.
+// The least and the most that a setting may be, where its type does not say it: one row for each such setting. A test compares them with adieu.conf(5).
 #pragma once
 
 #include <cstdint>

@@ -112,7 +112,7 @@ void DomainCover::add(const DomainCover& other) {
   patterns_.insert(other.patterns_.begin(), other.patterns_.end());
 }
 
-/// A pattern is held by itself and by the wildcards above it.
+/// A pattern is held where it stands in the set itself, or a wildcard above it does.
 bool DomainCover::holds(const std::string& pattern) const {
   if (all_ || patterns_.contains(pattern)) return true;
   for (std::size_t dot = pattern.find('.'); dot != std::string::npos; dot = pattern.find('.', dot + 1)) {

@@ -49,7 +49,7 @@ std::string Interpreter::word(const Placed& placed, std::size_t index) const {
   return index < words.size() ? syntax::value_of(words[index].text) : std::string();
 }
 
-/// Of the word, or behind the last one where there is none.
+/// The position of the word; behind the last one where the statement has fewer.
 Position Interpreter::position_of(const Placed& placed, std::size_t index) const {
   const auto& words = placed.statement->words;
   const std::string_view at = index < words.size() ? words[index].text : words.back().text.substr(words.back().text.size());
@@ -206,7 +206,7 @@ void Interpreter::statement(const Placed& placed) {
     const std::string meant = nearest(name, known(""));
     report(placed, 0, "expected a statement, found `" + printable(name, kShown) + "`", meant);
     meant_.insert(meant);
-    // What it would have named is not missed as well.
+    // The name that it would have defined must not be reported as missing too.
     for (const auto& [kind, names] : {std::pair("certificate", &certificates_), std::pair("network", &networks_), std::pair("domains", &domains_),
                                       std::pair("next-hop", &next_hops_)}) {
       if (meant == kind) names->emplace(word(placed, 1), position_of(placed));

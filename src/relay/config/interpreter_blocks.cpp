@@ -109,7 +109,7 @@ void Interpreter::target_of(const Placed& placed, NextHop& next_hop) {
     const Placed inner{placed.source, &each};
     const std::string name = word(inner, 0);
     if (name == "port") {
-      // Its bounds were held before.
+      // That it is a port was checked with its type.
       const std::string text = word(inner, 1);
       std::from_chars(text.data(), text.data() + text.size(), port);
       port_given = inner;
@@ -140,7 +140,7 @@ void Interpreter::target_of(const Placed& placed, NextHop& next_hop) {
   if (port_given) report(*port_given, 0, "`port` is for `mx`; the port of a host stands behind its name, such as host mail.example.org:" + std::to_string(port));
 }
 
-/// What each setting may be, and all together can not, or can not have an effect.
+/// Settings that are each allowed, but contradict one another or have no effect together.
 void Interpreter::judge(const Placed& placed, const NextHop& next_hop) {
   for (const Statement& each : own(placed)) {
     const Placed inner{placed.source, &each};

@@ -1,4 +1,4 @@
-// See interpreter.h: what the whole file must offer to those outside: a postmaster, and connections enough for what is set aside of them.
+// See interpreter.h: what the whole file must offer to others: a postmaster, and as many connections as are set aside.
 #include <algorithm>
 #include <numeric>
 #include <utility>

@@ -62,7 +62,7 @@ std::size_t distance(std::string_view left, std::string_view right) {
     row[0] = i;
     for (std::size_t j = 1; j <= right.size(); ++j) {
       row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (left[i - 1] == right[j - 1] ? 0 : 1)});
-      // Two letters in each other's place are one slip.
+      // Two neighbouring letters that were swapped count as one mistake.
       if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
     }
   }
@@ -160,7 +160,7 @@ std::variant<Value, ValueError> parse_value(const Setting& setting, const std::v
       return value;
     }
     case Type::size: {
-      const auto size = word == "0" ? std::optional<std::uint64_t>(0) : measure(word, kSizes);  // nothing is nothing in every unit
+      const auto size = word == "0" ? std::optional<std::uint64_t>(0) : measure(word, kSizes);  // 0 needs no unit
       if (!size) return ValueError{0, "expected a size with its unit, such as 64KiB or 50MiB" + found(word), size_meant(word)};
       if (auto wrong = beyond_bounds(setting, setting.type, *size); !wrong.empty()) return ValueError{0, wrong + found(word), {}};
       value.number = *size;

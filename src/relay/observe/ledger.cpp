@@ -162,7 +162,7 @@ std::optional<Alarm> Ledger::judge(const PeerKey& key, PeerLedger& peer, const S
   }
   if (!reason) return std::nullopt;
   WallTime& last = peer.alarmed[index(*reason)];
-  // A time to come is of a clock that was ahead: as good as never.
+  // A time in the future was stored when the clock was ahead: it counts as never.
   const bool lately = last != WallTime() && last <= now && now - last < kAlarmInterval;
   if (*reason == AlarmReason::unusual && lately) return std::nullopt;
   last = now;

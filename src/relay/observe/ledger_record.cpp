@@ -94,7 +94,7 @@ Result<> Ledger::save(const Store& store) {
   return saved;
 }
 
-/// As if they had not been taken. So whoever keeps the records is never told of more peers that are gone than it has.
+/// Undoes `take_changes`. A peer that was told then for the first time is unknown to the store, and is not reported as gone later.
 void Ledger::put_back(const std::vector<Change>& changes) {
   const std::lock_guard lock(mutex_);
   for (const auto& [text, record] : changes) {

@@ -35,7 +35,7 @@ double beta_binomial_tail(std::uint32_t successes, std::uint32_t trials, double 
 }
 
 void Truncations::add(std::uint64_t transactions, bool truncated) {
-  // What was cut was one. So no two have the same number, and as many truncations fit into the window as transactions.
+  // What was cut counts as a transaction too. So no two truncated ones have the same number, and the window holds no more of them than transactions.
   if (truncated && transactions == 0) transactions = 1;
   const std::uint64_t seen = window() + transactions;
   count_ += transactions;
@@ -108,7 +108,7 @@ void Truncations::read(RecordReader& in, bool with_window) {
   for (std::uint64_t& number : recent_) number = in.number<std::uint64_t>();
   const double history = in.amount();
   truncated_ = in.amount();
-  // A record with the window may have lost more of its total than of its truncations.
+  // The window is subtracted from a total that has decayed: the rest may be less than the truncations, which is impossible.
   history_ = std::max(with_window ? history - window() : history, truncated_);
   block_transactions_ = in.number<std::uint64_t>();
   block_truncated_ = in.number<std::uint32_t>();

@@ -6,7 +6,7 @@ namespace adieu::probe {
 namespace {
 
 constexpr std::string_view kInjected = "NOOP\r\n";
-/// How long a server may take from its close_notify to the end of the connection, before it is held to wait for ours.
+/// How long a server may take from its close_notify to the end of the connection; after that it is taken to be waiting for ours.
 constexpr Duration kEndBehindCloseNotify = std::chrono::seconds(1);
 
 /// The server has ended the connection, or says that it will, or takes what comes in the clear for broken TLS.

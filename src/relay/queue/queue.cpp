@@ -26,7 +26,7 @@ Queue::Sites::iterator Queue::site_of(const route::Destination& destination) {
 Queue::Ready Queue::readiness(const Site& site) const {
   if (site.due.empty() || site.blocked) return Ready::nothing;
   if (site.doing(Doing::idling) != 0) return Ready::for_idle;
-  // A connection that carries a message takes the next one who knows when: a job that is due does not wait for it.
+  // Nobody knows when a connection that carries a message will be done with it, so it does not count as one that can take a job.
   const std::size_t limit = site.failures == 0 ? site.limit : 1;
   if (site.doing(Doing::opening) >= site.due.size() || site.open() >= limit) return Ready::nothing;
   return site.reached ? Ready::for_connection : Ready::for_first_connection;
@@ -120,7 +120,8 @@ Queue::BackOff Queue::back_off(const route::Destination& destination, Duration w
   ++site.back_offs;
   site.until = now.wall + result.wait;
   site.reason = std::move(reason);
-  // The oldest come first, but for those that were deferred by themselves before: such a one is met when those in front of it are gone.
+  // The line is in the order of coming, so most often the oldest messages stand in front, and the first that is not expired ends the search. An old
+  // message that was deferred has come again later: it is found when those in front of it are gone.
   while (!site.due.empty() && expired(site.due.begin()->second)) {
     result.expired.push_back(std::move(site.due.begin()->second));
     site.due.erase(site.due.begin());

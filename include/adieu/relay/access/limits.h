@@ -1,5 +1,5 @@
-// How many connections of clients there may be: in all, for each listener, and from one client. Nobody from outside can take those that
-// are set aside for the clients that the relay is for, nor can one listener's clients take another's.
+// How many connections of clients there may be: in all, for each listener, and from one client. Those set aside for trusted clients
+// can be taken by nobody else, nor can one listener's clients take another's.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace adieu::access {
 struct ConnectionShares {
   std::size_t total = 0;
   std::size_t per_client = 0;              // an IPv4 address, or an IPv6 /64, which one customer usually has
-  std::size_t per_site = 0;                // an IPv6 /48, which one customer may have too; not of trusted clients
+  std::size_t per_site = 0;                // an IPv6 /48, which one customer may have too; trusted clients are not bound by it
   std::size_t trusted = 0;                 // of the total, set aside for trusted clients
   std::vector<std::size_t> listeners{};    // of the total, set aside for each listener, by its number
   std::size_t newcomers = 0;               // of the total, set aside for clients that have no connection yet, and for trusted ones

@@ -16,7 +16,7 @@ namespace adieu::access {
 
 struct Accepted {
   std::string next_hop;                       // its name in the policy file
-  std::optional<mail::Mailbox> instead{};     // whom the mail goes to in place of the recipient: postmaster
+  std::optional<mail::Mailbox> instead{};     // the mailbox that mail to postmaster goes to
 };
 using Decision = std::variant<Accepted, smtp::Reply>;
 

@@ -41,7 +41,7 @@ struct Certificate {
   std::string name;
   std::string chain_file;  // PEM, the leaf first
   std::string key_file;    // PEM
-  std::vector<std::string> server_names;  // that it is sent for, beside those that stand in it
+  std::vector<std::string> server_names;  // for which it is sent, beside those that it contains
   Position position;
   Position chain_position;
   Position key_position;
@@ -169,11 +169,11 @@ struct Config {
   std::size_t loops{};                  // shards; 0: one a core
   std::string control_socket;           // path
   std::vector<Endpoint> resolver;       // empty: the system's
-  std::optional<Endpoint> metrics;      // where they are told, in plain HTTP
+  std::optional<Endpoint> metrics;      // where they are served, in plain HTTP
   LogLevel log_level{};
   LogTo log_to{};
   std::string log_file;                 // path; empty: `log_to`
-  LogLevel log_syntax_errors{};         // at which refusals of what makes no sense are told
+  LogLevel log_syntax_errors{};         // of the lines about commands that were malformed or out of order
   smtp::BareNewlines bare_newlines{};
   bool lenient_commands{};
   Duration shutdown_timeout{};

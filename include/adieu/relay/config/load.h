@@ -33,11 +33,11 @@ struct SourceText {
 
 struct Loaded {
   std::optional<Config> config;         // none when there is an error
-  std::optional<Config> draft;          // then this: what could be read, for looking further; what was mistaken is missing in it
+  std::optional<Config> draft;          // then this: what could be read, so that it can be checked further; what had an error is missing
   std::vector<Diagnostic> diagnostics;  // file by file in the order of reading, then by line and column
   std::vector<SourceText> sources;
 
-  /// What there is to look at, good or not.
+  /// The policy, or its draft.
   const Config& readable() const { return config ? *config : *draft; }
   /// Says one thing more, with the line it is about; an error takes `config` away.
   void say(Severity severity, const Position& position, std::string message);

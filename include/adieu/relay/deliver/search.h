@@ -36,13 +36,13 @@ class Search {
     std::vector<Endpoint> addresses;
     std::size_t tries = 0;
   };
-  /// A host to try, or why there is none any more: that outcome is for whoever has no better one from a host that was tried.
+  /// A host to try, or why there is none any more: an outcome that counts where no host that was tried has given one.
   using Step = std::variant<Found, smtp::Outcome>;
 
   /// `resolver` and `machine` outlive the search.
   Search(Place place, dns::Resolver& resolver, std::function<const route::MachineAddresses&()> machine);
 
-  /// `done` is called once, now or later; not after this was destroyed. `dialled`: how many addresses of the host before were.
+  /// `done` is called once, now or later; not after this was destroyed. `dialled`: how many addresses of the host that was found before were dialled.
   void next(std::size_t dialled, std::function<void(Step)> done);
 
   /// The last host that was found, or asked for.
@@ -68,7 +68,7 @@ class Search {
   std::size_t asked_ = 0;        // of hosts_
   std::size_t spent_ = 0;        // of kAddresses
   bool temporary_ = false;       // the name service was in trouble about one of them
-  std::optional<smtp::Outcome> refused_;  // the first address that may not be dialled
+  std::optional<smtp::Outcome> refused_;  // what was said of the first address that may not be dialled
   std::shared_ptr<Search*> self_;
 };
 

@@ -50,7 +50,7 @@ LogLine attempted(const spool::MessageHead& head, const spool::Recipient& recipi
 /// event=again-elsewhere: one recipient was deferred by `outcome.host`, and is tried at the next exchanger in the same attempt.
 LogLine again_elsewhere(const spool::MessageHead& head, const spool::Recipient& recipient, const smtp::Outcome& outcome);
 
-/// event=tried: an address was of no use, and what is behind it comes next.
+/// event=tried: an address was of no use, and the next one is tried.
 LogLine tried(std::string_view destination, std::string_view next_hop, const smtp::Outcome& failure);
 
 /// event=queued: a notification about the failures of the message `parent`.

@@ -1,5 +1,5 @@
 // The closure ledger: how each peer's TLS layers ended and what that cost, with the past weighing less and less; and the alarm when that is
-// unusual. R18, R19. Bounded whatever peers do; in memory, its records are kept by whoever asks for them.
+// unusual. R18, R19. Bounded whatever peers do. It lives in memory; `save` gives its records to a store.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ struct PeerLedger {
   Layers layers{};                               // by ending and effect, decayed
   Truncations truncations;
   double committed = 0;                          // transactions, decayed
-  /// Endings; and which of them cut a transaction at a cost, as one more kind.
+  /// Counts each ending, and as one more kind those that cut a transaction at a cost.
   using Days = Timeline<std::uint16_t, kEndings + 1, 32>;
   static constexpr std::size_t kCostly = kEndings;
   Days days = Days(std::chrono::hours(24));
@@ -61,7 +61,7 @@ struct PeerLedger {
   /// Decayed: transactions that were rolled back, revoked or left unconfirmed when a layer ended without the peer's close_notify.
   double lost() const;
   double transactions() const { return truncations.transactions() + truncations.window(); }
-  /// It has committed none that counts for anything any more: whoever can connect is one.
+  /// It has committed no transaction, or none that still counts: anybody who can connect is such a peer.
   bool stranger() const { return committed < 0.01; }
 };
 
@@ -91,8 +91,8 @@ struct StrangersSummary {
 class Ledger {
  public:
   static constexpr Duration kHalfLife = std::chrono::hours(24 * 30);
-  static constexpr Duration kAlarmInterval = std::chrono::hours(1);  // of one peer; of one address, for `corrupt` and for `injected`
-  static constexpr std::size_t kAlarmedAddresses = 10'000;           // beyond them all are taken for strangers' until an hour is over
+  static constexpr Duration kAlarmInterval = std::chrono::hours(1);  // between alarms about one peer; for `corrupt` and `injected`, about one address
+  static constexpr std::size_t kAlarmedAddresses = 10'000;           // in an hour; any further address counts as a stranger's
   static constexpr std::size_t kNamesPerNetwork = 16;
 
   /// Holds at most `limit` peers; those with the fewest transactions give way.
@@ -124,11 +124,11 @@ class Ledger {
   };
   Totals totals() const;
 
-  /// What has changed since this was asked last: key and record, or no record for a peer that has given way.
+  /// What has changed since changes were last taken: key and record, or no record for a peer that has given way.
   using Change = std::pair<std::string, std::optional<std::string>>;
   std::vector<Change> take_changes();
-  /// Takes the changes and gives them to `store`. What it fails to keep is a change still, the newest record of a peer with the next call. By one
-  /// thread at a time.
+  /// Takes the changes and gives them to `store`. Where that fails they stay changes: the next call stores the newest record of each peer. By one thread
+  /// at a time.
   using Store = std::function<Result<>(const std::vector<Change>& changes)>;
   Result<> save(const Store& store);
   /// A record as it was once taken. Errors (invalid): not one; it is left out.
@@ -138,7 +138,7 @@ class Ledger {
   struct Kept {
     PeerLedger peer;
     bool changed = false;
-    bool told = false;  // whoever keeps the records has one of it
+    bool told = false;  // a record of it has been given to the store
   };
   using Peers = std::map<PeerKey, Kept>;
   Peers::iterator entry(PeerKey key, WallTime now);
@@ -155,8 +155,8 @@ class Ledger {
   mutable std::mutex mutex_;  // guards all below
   Peers peers_;
   std::map<std::pair<Role, std::string>, std::size_t> names_;  // how many each network has
-  std::set<PeerKey> gone_;                                     // of those told, since changes were taken last
-  std::set<PeerKey> first_told_;                               // when changes were taken last
+  std::set<PeerKey> gone_;                                     // told, and gone since changes were last taken
+  std::set<PeerKey> first_told_;                               // told for the first time when changes were last taken
   Totals totals_;
   bool totals_changed_ = false;
   std::map<std::pair<IpAddress, AlarmReason>, WallTime> alarmed_addresses_;  // when last, as far as it is an hour ago or less

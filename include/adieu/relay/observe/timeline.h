@@ -47,7 +47,7 @@ class Timeline {
 
  private:
   std::int64_t number_of(WallTime time) const { return time.time_since_epoch() / span_; }
-  /// A clock that goes back finds its spans again, and counts in the newest; one that was ahead by more than the ring begins anew.
+  /// A clock that is set back by less than the ring keeps all counts, and new ones go into the newest span. One that is set forward or back by more begins an empty ring.
   void advance(WallTime now) {
     const std::int64_t number = number_of(now);
     const auto size = static_cast<std::int64_t>(Buckets);

@@ -22,10 +22,10 @@ struct Usual {
 class Truncations {
  public:
   static constexpr std::uint32_t kWindow = 100;         // transactions that are judged together
-  static constexpr double kNewcomer = 20;               // transactions that the world's rate counts for against the peer's own
+  static constexpr double kNewcomer = 20;               // weight of the rate of all peers beside the peer's own, in transactions
   static constexpr double kAlarm = 1e-6;                // less probable than this is unusual
-  // Transactions of the history that must have gone well before anything is unusual: most who never end one are bots, and whoever has no
-  // history may lose some by custom.
+  // Transactions of the history that must have gone well before anything is unusual: most peers that never finish one are bots, and of one without
+  // history nobody knows what is usual.
   static constexpr double kKnown = 20;
 
   /// A layer has ended: so many transactions, the last of them truncated or not; a truncated one was there.

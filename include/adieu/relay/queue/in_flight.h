@@ -26,7 +26,7 @@ class MemoryBudget {
   }
   void give_back(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
-  /// More than half is used: from here on it is for what can be delivered now.
+  /// More than half is used: the rest is for messages that can be delivered now.
   bool is_tight() const { return used() > limit_ / 2; }
 
   /// Recipients of messages that have not left: those that are settled too, as long as their message stays for others.
@@ -62,10 +62,10 @@ class InFlight {
     return mail_data_;
   }
   /// A job of it has to wait: its mail data is let go where the budget is tight, so that a next hop that is down does not take the memory of those
-  /// that are up. False: there was room.
+  /// that are up. False: it was not tight.
   bool make_room();
-  /// `count` recipients are delivered or have failed. Calls `hand_over` with whether this leaves none pending, which is so for one call alone: one call after
-  /// another, so that this one is handed over behind all the others.
+  /// `count` recipients are delivered or have failed. Calls `hand_over` with whether this leaves none pending. Settlements of a message are handed over one
+  /// after another, so the one that leaves none pending is the last.
   template <class HandOver>
   void settle(std::uint32_t count, const HandOver& hand_over) {
     const std::lock_guard lock(settling_);
@@ -75,7 +75,7 @@ class InFlight {
 
   /// Failures that wait for others, to be told with them. True: they are the first since `take_failures`.
   bool hold(std::vector<Failed> failures);
-  /// Whether there is nothing left to wait for: nobody else is pending.
+  /// Whether the failures held are all that is pending, so that there is nothing left to wait for.
   bool only_failures_left() const;
   std::vector<Failed> take_failures();
 

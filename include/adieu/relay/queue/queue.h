@@ -28,11 +28,11 @@ namespace adieu::queue {
 struct Job {
   std::shared_ptr<InFlight> message;
   std::vector<std::uint32_t> recipients;  // indices into the head's recipients
-  std::uint32_t attempts = 0;             // made before, in their turn
+  std::uint32_t attempts = 0;             // made before; those asked for out of turn do not count
   WallTime next_attempt{};                // not before then
   std::string last_reply;                 // of the last attempt, for people
   std::uint64_t number = 0;               // given by the queue: later ones are greater
-  /// When it would have been its turn, for one that was asked for earlier: should that attempt fail too, this time stands.
+  /// Set when an attempt out of turn was asked for: the time of its turn. If that attempt fails, the next one is made at this time.
   std::optional<WallTime> promised{};
   /// What an exchanger said to these recipients in this attempt, where others are tried behind it: one for each recipient.
   std::vector<smtp::Outcome> so_far{};
@@ -62,7 +62,7 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  /// To the end of its destination's line when its time has come, else among those that wait.
+  /// Puts the job at the end of its destination's line if its time has come, else among those that wait.
   void add(const route::Destination& destination, Job job, Now now);
 
   /// The oldest job that is due for `destination`, or none. A destination that is backed off gives none.
@@ -79,8 +79,8 @@ class Queue {
   void connection_moved(const route::Destination& destination, Doing from, Doing to);
   void connection_closed(const route::Destination& destination, Doing last);
 
-  /// No connection could be had: nothing is tried for `wait`, whatever is due. Where that had been asked for out of turn the time stands at which it
-  /// would have been the destination's turn. `expired` says which jobs of the destination have waited for long enough: they are taken.
+  /// No connection could be had: nothing is tried for `wait`, whatever is due; after an attempt out of turn, until the time of the turn that it was made
+  /// before. `expired` says which jobs of the destination have waited for long enough: they are taken out.
   struct BackOff {
     Duration wait{};
     std::vector<Job> expired;  // oldest first
@@ -88,11 +88,12 @@ class Queue {
   BackOff back_off(const route::Destination& destination, Duration wait, std::string reason, Now now,
                    const std::function<bool(const Job&)>& expired);
   bool backed_off(const route::Destination& destination) const;
-  /// How often it was backed off while it had connections or jobs: a connection that began before the last time has nothing new to say.
+  /// How often it was backed off. Whoever opens a connection remembers this number: where it has grown when the connection fails, the failure of
+  /// another one has been counted, and this one says nothing new.
   std::uint64_t back_offs(const route::Destination& destination) const;
   /// A connection was had: the back-off's count begins anew.
   void reached(const route::Destination& destination);
-  /// How many times in a row it could not be reached, in its turn.
+  /// How many times in a row it could not be reached; attempts out of turn do not count.
   std::uint32_t failures(const route::Destination& destination) const;
 
   /// Moves what waits and whose time has come to its line. Call before asking for work.

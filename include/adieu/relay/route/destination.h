@@ -14,7 +14,7 @@ struct Destination {
   /// section 5.1). Empty for all that has not been tried yet.
   std::string after{};
 
-  /// Where what was deferred by all waits for its next attempt.
+  /// Where mail that all exchangers have deferred waits for its next attempt.
   Destination anew() const { return {next_hop, domain, {}}; }
   /// "smarthost", "internet/example.org".
   std::string text() const { return domain.empty() ? next_hop : next_hop + "/" + domain; }

@@ -21,7 +21,7 @@ class DuplicateWindow {
   static constexpr std::size_t kLimit = 100'000;
   explicit DuplicateWindow(std::size_t limit = kLimit) : limit_(limit) {}
 
-  /// Returns the fingerprints that have given way: over, or one too many.
+  /// Returns the fingerprints that were dropped for it: expired ones, and the oldest beyond the limit.
   std::vector<std::string> note(Unconfirmed message, WallTime now);
   /// The message that was stored before, once: its acknowledgement is about to be said again.
   std::optional<Unconfirmed> take(std::string_view fingerprint, WallTime now);

@@ -1,5 +1,5 @@
-// The port to durable storage. io/rocksdb stands behind it; a shared store (PostgreSQL) can: everything is a completion, and who
-// delivers a message holds a claim on it that runs out. Rules R9, R10; RFC 5321 sections 4.2.5 and 6.1.
+// The port to durable storage. io/rocksdb stands behind it; a shared store (PostgreSQL) could: everything is a completion, and
+// whoever delivers a message holds a claim on it that runs out. Rules R9, R10; RFC 5321 sections 4.2.5 and 6.1.
 #pragma once
 
 #include <functional>
@@ -77,8 +77,8 @@ class Spool {
   /// until it does again.
   virtual Result<std::unique_ptr<Transaction>> begin(Executor& executor) = 0;
 
-  /// Why nothing can be written now, if nothing can: no delivery should begin, since what comes of it could not be recorded, and would be
-  /// done over. Passes by itself where its cause does. From any thread, never waits.
+  /// Why nothing can be written now, if nothing can: no delivery should begin, since what comes of it could not be recorded, and the
+  /// message would be delivered again. Passes by itself where its cause does. From any thread, never waits.
   virtual std::optional<Error> trouble() const = 0;
 
   /// Messages that nobody holds a claim on, oldest first, from `after` on, at most `limit`; they are claimed by this. For one
@@ -96,7 +96,7 @@ class Spool {
   static constexpr std::size_t kSecretSize = 16;
   struct Recalled {
     std::vector<Unconfirmed> unconfirmed;
-    bool ended_in_order = true;  // else: what was acknowledged last may not have been heard
+    bool ended_in_order = true;  // false: clients may not have heard the last acknowledgements
     std::string secret;          // kSecretSize random octets of this spool's own, the key of its fingerprints
   };
   /// At the start, before anything else; waits for the disk.
