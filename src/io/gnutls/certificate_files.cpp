@@ -165,7 +165,7 @@ bool certificate_names(const std::string& chain_file, const std::string& host) {
   std::string problem;
   const Chain chain(read(chain_file, problem));
   if (chain.size() == 0) return false;
-  // Without a DNS name there GnuTLS would look at the common name, which peers have stopped doing.
+  // Where the certificate has no DNS name GnuTLS would look at its common name, which peers no longer do.
   std::array<char, 256> name{};
   bool has_names = false;
   for (unsigned i = 0; !has_names; ++i) {

@@ -1,5 +1,5 @@
 // The files of a certificate as a policy names them, looked at before anything is served with them: what is wrong, and what soon will be. RFC
-// 5280, RFC 6125 section 6.4 (names).
+// 5280, RFC 9525 section 6 (names).
 #pragma once
 
 #include <cstdint>

@@ -340,8 +340,8 @@ class GnutlsChannel final : public tls::Channel {
   OctetQueue in_;
   OctetQueue out_;
   std::size_t taken_ = 0;        // octets of in_ that the library has read: of the record under way, or of the last one
-  std::size_t record_left_ = 0;  // octets of the record under way that it has not
-  int breach_ = 0;               // why it was given no more
+  std::size_t record_left_ = 0;  // octets of the record under way that the library has not read
+  int breach_ = 0;               // the GnuTLS error for which the pull function gave the library no more
   bool eof_ = false;
   bool dry_ = false;       // the pull function found nothing since the last call into the library
   bool end_read_ = false;  // the library was told of the FIN

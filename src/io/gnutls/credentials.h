@@ -1,5 +1,5 @@
 // Certificates, keys and priorities as GnuTLS holds them, loaded once and shared by all sessions of a listener or next hop. RFC
-// 5246, RFC 8446, RFC 6066 section 3 (SNI), RFC 6125 (names in certificates).
+// 5246, RFC 8446, RFC 6066 section 3 (SNI), RFC 9525 (names in certificates).
 #pragma once
 
 #include <gnutls/gnutls.h>

@@ -32,7 +32,7 @@ class KeyedHash {
   }
 
   KeyedHash& update(Octets octets) {
-    // Whole blocks alone: the library pads what it is given in between.
+    // Only whole blocks are given to the library: it would pad a part of one.
     if (kept_ != 0) {
       const std::size_t part = std::min(octets.size(), kBlock - kept_);
       std::copy_n(octets.data(), part, block_.data() + kept_);

@@ -70,8 +70,8 @@ class Gathering {
   static constexpr int kLongestPause = 256;  // the longest, after it has grown in vain several times
   std::size_t wanted_ = 1;
   int pause_ = kPause;
-  int left_ = 0;       // batches left of the pause
-  bool grew_ = false;  // and nothing fell short since
+  int left_ = 0;       // batches until the pause is over
+  bool grew_ = false;  // `wanted_` has grown, and no batch fell short of it since
 };
 
 class Committer {
@@ -93,7 +93,7 @@ class Committer {
   void close() { open_.fetch_sub(1, std::memory_order_relaxed); }
   /// The disk keeps everything waiting: tells those who are impatient.
   void keeps_waiting(const Error& why);
-  /// Why the database took the last batch not, if it did not, for a reason that is not the disk's: what is stored is damaged.
+  /// Why the database refused the last batch, if it did. The disk is never the reason: what is stored is damaged.
   std::optional<Error> trouble() const;
 
  private:

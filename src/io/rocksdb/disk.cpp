@@ -36,7 +36,7 @@ Result<> Disk::set_aside(const std::string& path, std::uint64_t octets) {
   const int error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(octets));
   ::close(descriptor);
   if (error != 0) {
-    ::unlink(path.c_str());  // a part of it would take what is left
+    ::unlink(path.c_str());  // a part of the reserve would only take what space is left
     return tl::unexpected<Error>(error_of_errno("set aside " + path, error));
   }
   adopt(path);

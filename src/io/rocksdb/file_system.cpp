@@ -39,7 +39,7 @@ int write_at(int descriptor, Octets octets, std::uint64_t offset, std::size_t& d
   return 0;
 }
 
-/// What an administrator has to put right.
+/// Waiting does not help: an administrator has to put it right.
 bool time_changes_nothing(int error) {
   return error == EACCES || error == EPERM || error == EROFS || error == ENOENT || error == ENOTDIR || error == EISDIR;
 }

@@ -11,7 +11,7 @@
 namespace adieu::rocksdb {
 namespace {
 
-constexpr char kRecord = 'l';  // in front of each key, so that the empty one is one
+constexpr char kRecord = 'l';  // in front of each key: that of the totals is empty
 
 ::rocksdb::Options options() {
   ::rocksdb::Options options;

@@ -21,7 +21,7 @@ class LedgerStore {
  public:
   /// `spool`: the spool's directory, which exists. Errors: refused when another process writes there, io, no_space. The log outlives the store.
   static Result<std::unique_ptr<LedgerStore>> open(const std::string& spool, Log& log);
-  /// Reads alone, beside a relay that may be running. Errors: not_found, io.
+  /// Only reads, beside a relay that may be running. Errors: not_found, io.
   static Result<std::unique_ptr<LedgerStore>> open_to_read(const std::string& spool);
   ~LedgerStore();
   LedgerStore(const LedgerStore&) = delete;

@@ -159,7 +159,7 @@ void RocksSpool::settle(spool::Settlement settlement, Executor& executor,
   Change change;
   change.durable = !notifications.empty();
   change.executor = &executor;
-  // Whether the message is still there is known for sure only here, where one change comes after another.
+  // Only here is it certain whether the message is still there: on the commit thread, which makes one change after another.
   const auto late = std::make_shared<bool>(false);
   change.write = [this, id, late, updates = std::move(settlement.updates), notifications](::rocksdb::WriteBatch& batch) {
     *late = !store_.holds(id);

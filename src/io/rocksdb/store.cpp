@@ -125,7 +125,7 @@ Result<> Store::open() {
   return {};
 }
 
-/// Before anything in it is looked at: looking mends the logs, which would take away from under a relay that runs what it is writing. Held until this
+/// Taken before anything in the spool is looked at: looking mends the logs, and would take away what another relay is writing into them. Held until this
 /// process ends.
 Result<> Store::lock() {
   const auto in_use = [this](const std::string& path) {
@@ -138,7 +138,7 @@ Result<> Store::lock() {
     if (errno == EWOULDBLOCK) return in_use(path);
     return tl::unexpected<Error>(error_of_errno("lock " + path, errno));
   }
-  // Another program has the database itself open: an adieu of before this lock, or one of RocksDB's tools. RocksDB's own lock comes too late for us.
+  // Another program has the database itself open: an adieu that does not know this lock, or one of RocksDB's tools. RocksDB's own lock comes too late for us.
   const std::string theirs = records_directory() + "/LOCK";
   const int descriptor = ::open(theirs.c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor < 0) return {};
@@ -251,7 +251,7 @@ Result<> Store::check_version() {
                                          "); run the adieu that wrote it until its queue is empty");
 }
 
-/// It kept mail data among the records. Begun anew where it was interrupted.
+/// Version 1 kept mail data among the records. Where the conversion was interrupted it is begun again.
 Result<> Store::take_over_version_1() {
   ::rocksdb::WriteBatch batch;
   ::rocksdb::Status status;

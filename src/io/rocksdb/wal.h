@@ -1,6 +1,6 @@
-// The database's write-ahead logs, looked at before RocksDB replays them. It takes a log up to the first octet that makes no sense and says nothing
-// of what stands behind: right for the end that a power cut tore off, which was never promised to anybody, and wrong for damage in the middle, which
-// is acknowledged mail. What tells them apart is a mark in each batch: up to where the logs had been synced when it was written.
+// The database's write-ahead logs, looked at before RocksDB replays them. RocksDB reads a log up to the first octet that makes no sense and says nothing
+// of what stands behind. That is right for an end that a power cut tore off, which was never promised to anybody, and wrong for damage in the middle, which
+// loses acknowledged mail. A mark in each batch tells them apart: it says up to where the logs had been synced when the batch was written.
 #pragma once
 
 #include <cstdint>
