@@ -36,7 +36,7 @@ struct Row {
   json peer;
   double lost = 0;
   double sessions = 0;
-  double rate = 0;         // lost, of all transactions; since a day: of all sessions
+  double rate = 0;         // the share of transactions that were lost; with --since, of sessions
   double probability = 1;
 };
 

@@ -22,7 +22,7 @@ config::Loaded load_and_tell(const std::string& path) {
 
 namespace {
 
-/// What the command printed is on its way: a reader that has gone or a full disk is a failure.
+/// Hands over what the command printed: where the reader has gone or a disk is full, the command has failed.
 int finish(const std::string& command, int status) {
   std::cout.flush();
   if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;

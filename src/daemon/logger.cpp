@@ -117,7 +117,7 @@ class Lines {
   std::condition_variable wake_;
   std::condition_variable end_;
   std::string waiting_;    // guarded by mutex_, as are those below
-  std::string in_hand_;    // changed by the writing thread alone, under the lock; it reads it without
+  std::string in_hand_;    // changed by the writing thread only, under the lock; so that thread may read it without
   std::int64_t lost_ = 0;
   bool reopening_ = false;
   bool ending_ = false;

@@ -45,7 +45,7 @@ class PolicyCheck {
     if (user_exists) look_at_spool();
     look_at_hostname();
     look_at_postmaster();
-    // Said at the end: the first error takes the policy that is looked at away.
+    // Said at the end, since the first error takes away the policy that is being looked at.
     for (Finding& each : findings_) loaded_.say(each.severity, each.position, std::move(each.message));
     loaded_.tidy();
   }
@@ -60,7 +60,7 @@ class PolicyCheck {
   void find(Severity severity, const config::Position& position, std::string message) { findings_.push_back({severity, position, std::move(message)}); }
 
   void look_at(const config::Certificate& certificate) {
-    // A path that is missing in the file was told.
+    // That a path is not given has been reported already.
     if (certificate.chain_file.empty() || certificate.key_file.empty()) {
       bad_.insert(certificate.name);
       for (const auto& [path, position] : {std::pair(certificate.chain_file, certificate.chain_position), std::pair(certificate.key_file, certificate.key_position)}) {
@@ -146,7 +146,7 @@ class PolicyCheck {
 
   void look_at_hostname() {
     const std::string& host = config_.hostname;
-    if (!config::is_host_name(host) || host.find('.') == std::string::npos) return;  // which was told
+    if (!config::is_host_name(host) || host.find('.') == std::string::npos) return;  // reported already
     const dns::Addresses found = lookup_(host);
     switch (found.status) {
       case dns::Status::found: return;

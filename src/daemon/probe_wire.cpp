@@ -53,7 +53,7 @@ bool wait_for(const uv::Descriptor& socket, bool room, Instant deadline) {
     const int ready = ::poll(&poll, 1, static_cast<int>(left));
     if (ready > 0) return true;
     if (ready == 0) return false;
-    if (errno != EINTR) return true;  // what follows meets the error
+    if (errno != EINTR) return true;  // the call that follows reports the error
   }
 }
 
@@ -90,7 +90,7 @@ void ProbeWire::send(Octets octets) {
   while (!octets.empty() && !end_) {
     const Transferred result = uv::send(socket_.get(), octets);
     octets.remove_prefix(result.octets);
-    // An RST that sending meets is not met by reading again; EPIPE behind a FIN is.
+    // The system tells of an RST once: here, and not to a later read. After EPIPE reading still tells of the FIN.
     if (result.how == Transfer::reset && errno == ECONNRESET) end_ = Event::reset;
     if (result.how == Transfer::reset || (result.how == Transfer::again && !wait_for(socket_, true, deadline))) return;
   }

@@ -31,12 +31,12 @@ class SpooledTransaction final : public smtp::Transaction {
   }
   ~SpooledTransaction() override {
     release_memory();
-    if (again_ && !said_again_) shared_.note_unconfirmed(std::move(*again_), loop_.wall());
-    if (durable && !said_again_) shared_.log.write(LogLevel::info, observe::revoked(committed_, connection_));
+    if (again_ && !was_acknowledged_) shared_.note_unconfirmed(std::move(*again_), loop_.wall());
+    if (durable && !was_acknowledged_) shared_.log.write(LogLevel::info, observe::revoked(committed_, connection_));
   }
 
   void acknowledge() noexcept override {
-    said_again_ = true;
+    was_acknowledged_ = true;
     if (again_) {  // nothing was stored this time
       shared_.spool.forget(again_->fingerprint);
       ++shared_.metrics.duplicates;
@@ -94,7 +94,7 @@ class SpooledTransaction final : public smtp::Transaction {
   }
   /// It came before: nothing is stored, and its 2xx is said again. Should that one be lost too, the message is noted again.
   void say_again(spool::Unconfirmed message) { again_ = std::move(message); }
-  /// Else the message is one of its own whatever came before, and its fingerprint is asked for by nobody (R12).
+  /// False: it is never taken for one that came before, so it needs no fingerprint (R12).
   bool can_be_a_duplicate() const { return window_ != Duration(0) && message_id_.found(); }
 
   spool::Transaction& stored() { return *stored_; }
@@ -112,9 +112,9 @@ class SpooledTransaction final : public smtp::Transaction {
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;
   bool eight_bit_ = false;
-  bool said_again_ = false;              // or acknowledged for the first time
+  bool was_acknowledged_ = false;
   const std::string connection_;
-  mail::MessageSummary committed_;       // once `committing_`: `head` is the spool's then
+  mail::MessageSummary committed_;       // set with `committing_`, when `head` goes to the spool
   bool committing_ = false;
 };
 

@@ -23,7 +23,7 @@ Result<std::unique_ptr<tls::ChannelFactory>> make_server_channels(const config::
       log.write(LogLevel::warning, LogLine("certificate").field("warning", finding.message));
     }
   }
-  // A ticket that was given cannot be taken back when its session breaks: who wants that gives none (R13).
+  // A ticket cannot be taken back when its session breaks, so without `resume-after-truncation` none is given (R13).
   const bool tickets = config.tls.session_tickets && listener.closure.resume_after_truncation;
   auto credentials = gnutls::make_server_credentials(files, config.tls.priority, tickets);
   if (!credentials) return tl::unexpected<Error>(std::move(credentials.error()).within("listener " + listener.endpoint.text()));
