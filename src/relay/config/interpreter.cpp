@@ -40,6 +40,7 @@ std::string place(const Position& position, const std::string& file) {
 
 std::vector<std::string_view> keys(const std::map<std::string, Position>& names) {
   std::vector<std::string_view> all;
+  all.reserve(names.size());
   for (const auto& [name, position] : names) all.push_back(name);
   return all;
 }
