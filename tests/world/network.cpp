@@ -62,19 +62,23 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
     return used < capacity_ ? capacity_ - used : 0;
   }
 
-  void carry(int side, Octets octets) {
+  void carry(int side, Octets said) {
+    std::string octets(said);
+    // As middleboxes do with what they do not know, where they can read it: so that mail goes by DATA too, with its dots.
+    constexpr std::string_view kChunking = "CHUNKING\r\n";
+    if (const std::size_t at = octets.find(kChunking); network_.hides_chunking && at != octets.npos) octets[at] = 'X';
     std::size_t whole = octets.size();
     if (fate_ && side == lost_side_ && !lost_) {
       if (carried_ + octets.size() < lost_at_) {
         carried_ += octets.size();
       } else {
         whole = lost_at_ - carried_;
-        lose(octets.substr(0, whole));
+        lose(Octets(octets).substr(0, whole));
         return;
       }
     }
     if (lost_ && (*fate_ == Fate::silence || side == lost_side_)) return;  // it never arrives
-    send(side, octets.substr(0, whole));
+    send(side, Octets(octets).substr(0, whole));
   }
   void close(int side) {
     ends_[side] = nullptr;

@@ -26,6 +26,8 @@ class Network {
 
   /// Of new connections: whether, and how, they end before their time.
   double loses = 0;
+  /// Whether middleboxes hide CHUNKING where they can read it.
+  bool hides_chunking = false;
   /// How much was lost so far.
   std::size_t lost() const { return lost_; }
   /// Streams that are open, at both ends counted.

@@ -35,7 +35,8 @@ Tls gnutls_tls(const std::string& version) {
 std::string message_of(const std::string& token) {
   Clock chance(std::hash<std::string>()(token));
   std::string octets = "From: <" + token + "@client.example>\r\nMessage-ID: <" + token + "@client.example>\r\nSubject: " + token + "\r\n\r\n";
-  const std::int64_t lines = chance.happens(0.2) ? chance.between(50, 400) : chance.between(0, 20);
+  std::int64_t lines = chance.happens(0.2) ? chance.between(50, 400) : chance.between(0, 20);
+  if (chance.happens(0.02)) lines = 10'000;  // more than one part of what the spool is read in
   for (std::int64_t line = 0; line < lines; ++line) octets += chance.happens(0.1) ? ".\r\n" : "a line of " + token + " that says nothing\r\n";
   return octets;
 }

@@ -176,6 +176,7 @@ Verdict run(std::uint64_t seed, bool traces) {
   if (clock.happens(0.05)) tls = gnutls_tls(clock.happens(0.5) ? "TLS1.2" : "TLS1.3");
   Verdict verdict;
 
+  network.hides_chunking = clock.happens(0.5);
   network.loses = clock.happens(0.3) ? 0 : 0.01 * static_cast<double>(clock.between(1, 60));
   struct Hop {
     Host host;
@@ -259,6 +260,7 @@ Verdict run(std::uint64_t seed, bool traces) {
       const std::size_t dot = recipient.find('.');
       if (dot == recipient.npos) continue;  // whom notifications go to
       const auto told = stories.find(recipient.substr(0, dot));
+      if (!story.acknowledged && network.lost() == 0 && verdict.crashes == 0) verdict.faults.push_back(recipient + ": given up, and no connection was lost");
       judge(recipient, story, told == stories.end() ? 0 : told->second.relay_unsure, verdict.crashes, verdict.faults);
     }
     for (int turns = 0; turns < 1000 && clock.turn(); ++turns) {
