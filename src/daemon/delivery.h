@@ -35,7 +35,7 @@ class Delivery final : public Outbound::Owner {
     const access::Rules& rules;
     spool::Spool& spool;
     Log& log;
-    Closures& closures;
+    observe::Closures& closures;
     observe::Metrics& metrics;
     const std::map<std::string, NextHopProfile>& next_hops;
     deliver::ConnectionBudget& connections;

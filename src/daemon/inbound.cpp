@@ -3,7 +3,7 @@
 
 namespace adieu::daemon {
 
-Inbound::Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
+Inbound::Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, observe::Closures& closures,
                  std::function<void()> on_end)
     : loop_(loop),
       peer_(accepted.peer),

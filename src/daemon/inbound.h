@@ -8,7 +8,7 @@
 #include <string>
 
 #include "adieu/protocol/smtp/server_connection.h"
-#include "daemon/closures.h"
+#include "adieu/relay/observe/closures.h"
 #include "daemon/once_a_second.h"
 #include "daemon/transport.h"
 
@@ -49,7 +49,7 @@ class MailHandler {
 class Inbound {
  public:
   /// `on_end` is called once, last; the owner destroys this in it or later.
-  Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, Closures& closures,
+  Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, observe::Closures& closures,
           std::function<void()> on_end);
   ~Inbound();
   Inbound(const Inbound&) = delete;
@@ -70,7 +70,7 @@ class Inbound {
   const Endpoint peer_;
   const ListenerProfile& listener_;
   MailHandler& handler_;
-  Closures& closures_;
+  observe::Closures& closures_;
   const std::string id_;
   std::function<void()> on_end_;
   bool working_ = false;

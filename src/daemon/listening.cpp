@@ -13,7 +13,7 @@ constexpr std::size_t kReserves = 2;  // connections to next hops leave one
 }  // namespace
 
 Listening::Listening(Loop& loop, const ListenerProfile& profile, access::ConnectionLimits& limits,
-                     MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle)
+                     MailHandler& handler, observe::Closures& closures, Log& log, std::function<void()> on_idle)
     : loop_(loop),
       profile_(profile),
       limits_(limits),

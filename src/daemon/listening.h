@@ -16,7 +16,7 @@ class Listening final : Listener::User {
  public:
   /// `on_idle` is called after `shut_down` when the last connection has ended.
   Listening(Loop& loop, const ListenerProfile& profile, access::ConnectionLimits& limits,
-            MailHandler& handler, Closures& closures, Log& log, std::function<void()> on_idle);
+            MailHandler& handler, observe::Closures& closures, Log& log, std::function<void()> on_idle);
   ~Listening();
   Listening(const Listening&) = delete;
   Listening& operator=(const Listening&) = delete;
@@ -41,7 +41,7 @@ class Listening final : Listener::User {
   const ListenerProfile& profile_;
   access::ConnectionLimits& limits_;
   MailHandler& handler_;
-  Closures& closures_;
+  observe::Closures& closures_;
   Log& log_;
   std::function<void()> on_idle_;
   bool shutting_down_ = false;

@@ -30,7 +30,7 @@ bool is_ours(const std::vector<Endpoint>& own, const Endpoint& remote, const std
 }  // namespace
 
 Outbound::Outbound(Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries,
-                   spool::Spool& spool, Owner& owner, Closures& closures, Log& log)
+                   spool::Spool& spool, Owner& owner, observe::Closures& closures, Log& log)
     : loop_(loop),
       profile_(profile),
       candidates_(std::move(candidates)),

@@ -11,7 +11,7 @@
 #include "adieu/base/log.h"
 #include "adieu/protocol/smtp/client_connection.h"
 #include "adieu/relay/spool/spool.h"
-#include "daemon/closures.h"
+#include "adieu/relay/observe/closures.h"
 #include "daemon/transport.h"
 
 namespace adieu::daemon {
@@ -59,7 +59,7 @@ class Outbound {
 
   /// `candidates` is not empty; at most `tries` of them are dialled. One to which this machine has no route is no try.
   Outbound(Loop& loop, const OutboundProfile& profile, std::vector<Candidate> candidates, std::size_t tries, spool::Spool& spool,
-           Owner& owner, Closures& closures, Log& log);
+           Owner& owner, observe::Closures& closures, Log& log);
   ~Outbound();
   Outbound(const Outbound&) = delete;
   Outbound& operator=(const Outbound&) = delete;
@@ -97,7 +97,7 @@ class Outbound {
   const std::size_t tries_;
   spool::Spool& spool_;
   Owner& owner_;
-  Closures& closures_;
+  observe::Closures& closures_;
   std::string id_;  // of the connection to the candidate, for logs
   Log& log_;
 

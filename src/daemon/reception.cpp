@@ -11,7 +11,6 @@
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
-#include "io/gnutls/keyed_hash.h"
 
 namespace adieu::daemon {
 namespace {
@@ -27,7 +26,7 @@ class SpooledTransaction final : public smtp::Transaction {
  public:
   SpooledTransaction(Reception::Shared& shared, const Loop& loop, std::unique_ptr<spool::Transaction> stored, Duration window, std::string connection)
       : shared_(shared), loop_(loop), stored_(std::move(stored)), window_(window), connection_(std::move(connection)) {
-    if (window != Duration(0)) hash_.emplace(shared.secret);
+    if (window != Duration(0)) hash_ = shared.keyed_hash(shared.secret);
   }
   ~SpooledTransaction() override {
     release_memory();
@@ -107,7 +106,7 @@ class SpooledTransaction final : public smtp::Transaction {
   std::unique_ptr<spool::Transaction> stored_;
   std::uint64_t memory_ = 0;
   Duration window_;
-  std::optional<gnutls::KeyedHash> hash_;
+  std::unique_ptr<KeyedHash> hash_;  // null where there is no window
   mail::MessageIdFinder message_id_;
   spool::Unconfirmed acknowledged_;
   std::optional<spool::Unconfirmed> again_;

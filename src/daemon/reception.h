@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 
+#include "adieu/base/keyed_hash.h"
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/observe/metrics.h"
@@ -26,10 +27,11 @@ class Reception final : public MailHandler {
     const access::Rules& rules;
     spool::Spool& spool;
     Log& log;
-    Closures& closures;
+    observe::Closures& closures;
     observe::Metrics& metrics;
     const queue::MemoryBudget& queue;
     std::function<void(spool::Transaction::Kept)> accept;
+    MakeKeyedHash keyed_hash;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();
 

@@ -15,6 +15,8 @@
 #include "daemon/privileges.h"
 #include "daemon/profiles.h"
 #include "daemon/tls_setup.h"
+#include "io/gnutls/gmac.h"
+#include "io/rocksdb/ledger_store.h"
 #include "io/rocksdb/rocksdb_spool.h"
 #include "io/uv/machine_addresses.h"
 
@@ -67,9 +69,10 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   auto spool = rocksdb::open_spool(policy.spool, log);
   if (!spool) return tl::unexpected<Error>(spool.error());
   relay->spool_ = std::move(*spool);
-  relay->closures_.keep_in(policy.spool.directory);
+  relay->closures_.keep_in(rocksdb::LedgerStore::open(policy.spool.directory, log));
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept});
+  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept,
+                                                [](Octets key) { return std::make_unique<gnutls::Gmac>(key); }});
   relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
                                               *relay->connections_, accept, relay->notifications_, uv::machine_addresses});
   if (auto recalled = relay->reception_->recall(relay->loop_.wall()); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "adieu/relay/access/limits.h"
-#include "daemon/closures.h"
+#include "adieu/relay/observe/closures.h"
 #include "daemon/control.h"
 #include "daemon/shard.h"
 #include "io/microhttpd/text_server.h"
@@ -51,7 +51,7 @@ class Relay {
   queue::MemoryBudget memory_;
   queue::NotificationLimit notifications_;
   uv::Loop loop_;  // the main thread's: signals, control
-  Closures closures_;
+  observe::Closures closures_;
   observe::Metrics metrics_;
   std::unique_ptr<spool::Spool> spool_;
   std::map<std::string, NextHopProfile> next_hops_;

@@ -112,7 +112,7 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
 
   uv::Loop loop;
   SinkHandler handler(directory);
-  Closures closures(log, kLedgerPeers, [&loop] { return loop.wall(); });
+  observe::Closures closures(log, kLedgerPeers, [&loop] { return loop.wall(); });
   Listening listening(loop, profile, limits, handler, closures, log, [&loop] { loop.stop(); });
   listening.begin([&](Listener::User& user) { return std::make_unique<uv::Listener>(loop, std::move(*socket), user); });
   const auto stop = [&listening] { listening.shut_down(); };

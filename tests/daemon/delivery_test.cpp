@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "daemon/closures.h"
+#include "adieu/relay/observe/closures.h"
 #include "io/uv/loop.h"
 #include "support/memory_spool.h"
 #include "support/recording_log.h"
@@ -122,7 +122,7 @@ TEST_P(HeldUp, the_rest_of_the_recipients_waits_until_the_spool_takes_what_came_
   outbound.connection.session.recipients = 100;
   outbound.connection.starttls = smtp::ClientStartTls::never;
   const access::Rules rules(config);
-  daemon::Closures closures(log, 10, [this] { return loop_.wall(); });
+  observe::Closures closures(log, 10, [this] { return loop_.wall(); });
   observe::Metrics metrics;
   deliver::ConnectionBudget connections(10);
   queue::NotificationLimit notifications(3);

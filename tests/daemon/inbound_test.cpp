@@ -68,7 +68,7 @@ class InboundTest : public testing::Test {
 
   uv::Loop loop_;
   RecordingLog log_;
-  daemon::Closures closures_{log_, 10, [this] { return loop_.wall(); }};
+  observe::Closures closures_{log_, 10, [this] { return loop_.wall(); }};
   daemon::ListenerProfile listener_;
   HoldingHandler handler_;
   uv::Descriptor socket_;

@@ -94,7 +94,7 @@ class NextHop final : public daemon::MailHandler {
   Host& host_;
   Stories& stories_;
   const Moods moods_;
-  daemon::Closures closures_;
+  observe::Closures closures_;
   access::ConnectionLimits limits_{{1000, 1000, 1000, 0, {0}}};
   daemon::ListenerProfile profile_;
   std::unique_ptr<daemon::Listening> listening_;

@@ -11,6 +11,7 @@
 #include "daemon/listening.h"
 #include "daemon/profiles.h"
 #include "daemon/reception.h"
+#include "io/gnutls/gmac.h"
 #include "peers.h"
 #include "support/memory_spool.h"
 #include "support/table_resolver.h"
@@ -79,7 +80,8 @@ class Process {
         notifications_(config.limits.notifications_per_address),
         closures_(log, config.limits.ledger_peers, [this] { return host_.wall(); }),
         connections_(config.limits.outbound_connections),
-        reception_shared_{config, rules_, spool, log, closures_, metrics_, memory_, [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }},
+        reception_shared_{config, rules_, spool, log, closures_, metrics_, memory_, [this](spool::Transaction::Kept kept) { accept(std::move(kept)); },
+                          [](Octets key) { return std::make_unique<gnutls::Gmac>(key); }},
         delivery_shared_{config, rules_, spool, log, closures_, metrics_, next_hops_, connections_,
                          [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }, notifications_, [] { return route::MachineAddresses{}; }} {
     for (const config::NextHop& policy : config.next_hops) {
@@ -134,7 +136,7 @@ class Process {
   access::ConnectionLimits limits_;
   queue::MemoryBudget memory_;
   queue::NotificationLimit notifications_;
-  daemon::Closures closures_;
+  observe::Closures closures_;
   observe::Metrics metrics_;
   std::map<std::string, daemon::NextHopProfile> next_hops_;
   deliver::ConnectionBudget connections_;

@@ -71,7 +71,7 @@ Result<std::unique_ptr<LedgerStore>> LedgerStore::open_to_read(const std::string
   return store;
 }
 
-Result<std::size_t> LedgerStore::load(observe::Ledger& ledger) const {
+Result<std::size_t> LedgerStore::load(observe::Ledger& ledger) {
   std::size_t damaged = 0;
   const std::unique_ptr<::rocksdb::Iterator> all(db_->NewIterator({}));
   for (all->SeekToFirst(); all->Valid(); all->Next()) {

@@ -12,25 +12,24 @@
 #include "adieu/base/bytes.h"
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
-#include "adieu/relay/observe/ledger.h"
+#include "adieu/relay/observe/closures.h"
 #include "io/rocksdb/disk.h"
 
 namespace adieu::rocksdb {
 
-class LedgerStore {
+class LedgerStore final : public observe::LedgerStore {
  public:
   /// `spool`: the spool's directory, which exists. Errors: refused when another process writes there, io, no_space. The log outlives the store.
   static Result<std::unique_ptr<LedgerStore>> open(const std::string& spool, Log& log);
   /// Only reads, beside a relay that may be running. Errors: not_found, io.
   static Result<std::unique_ptr<LedgerStore>> open_to_read(const std::string& spool);
-  ~LedgerStore();
+  ~LedgerStore() override;
   LedgerStore(const LedgerStore&) = delete;
   LedgerStore& operator=(const LedgerStore&) = delete;
 
-  /// Gives every record to the ledger. Returns how many were damaged, and left out.
-  Result<std::size_t> load(observe::Ledger& ledger) const;
-  /// Waits for the disk. Errors: io, no_space; the next call opens the store anew.
-  Result<> save(const std::vector<observe::Ledger::Change>& changes);
+  Result<std::size_t> load(observe::Ledger& ledger) override;
+  /// After a failure the next call opens the store anew.
+  Result<> save(const std::vector<observe::Ledger::Change>& changes) override;
 
  private:
   LedgerStore(std::string directory, Log* log) : directory_(std::move(directory)), log_(log) {}

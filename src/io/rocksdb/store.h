@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "adieu/base/log.h"
+#include "adieu/base/workers.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/spool/spool.h"
 #include "io/rocksdb/committer.h"
 #include "io/rocksdb/disk.h"
-#include "io/rocksdb/workers.h"
 
 namespace adieu::rocksdb {
 

@@ -11,18 +11,14 @@
 #include <string>
 #include <type_traits>
 
-#include "adieu/base/bytes.h"
+#include "adieu/base/keyed_hash.h"
 #include "adieu/base/result.h"
 
 namespace adieu::gnutls {
 
-class KeyedHash {
+class Gmac final : public KeyedHash {
  public:
-  static constexpr std::size_t kKeySize = 16;
-  static constexpr std::size_t kSize = 16;
-
-  /// `key`: kKeySize octets that nobody knows.
-  explicit KeyedHash(Octets key) {
+  explicit Gmac(Octets key) {
     check(key.size() == kKeySize, "a key of AES-128");
     gnutls_cipher_hd_t made = nullptr;
     const gnutls_datum_t secret = datum(key);
@@ -31,7 +27,7 @@ class KeyedHash {
     cipher_.reset(made);
   }
 
-  KeyedHash& update(Octets octets) {
+  Gmac& update(Octets octets) override {
     // Only whole blocks are given to the library: it would pad a part of one.
     if (kept_ != 0) {
       const std::size_t part = std::min(octets.size(), kBlock - kept_);
@@ -49,8 +45,7 @@ class KeyedHash {
     return *this;
   }
 
-  /// kSize octets; begins anew.
-  std::string finish() {
+  std::string finish() override {
     if (kept_ != 0) add({block_.data(), kept_});
     std::string value(kSize, '\0');
     check(gnutls_cipher_tag(cipher_.get(), value.data(), value.size()) == 0, "a tag is made");

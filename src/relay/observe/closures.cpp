@@ -1,9 +1,9 @@
 // See closures.h.
-#include "daemon/closures.h"
+#include "adieu/relay/observe/closures.h"
 
 #include "adieu/relay/observe/events.h"
 
-namespace adieu::daemon {
+namespace adieu::observe {
 
 Closures::Closures(Log& log, std::size_t peers, std::function<WallTime()> wall)
     : log_(log), wall_(std::move(wall)), ledger_(peers), connections_(wall_()) {}
@@ -14,8 +14,7 @@ Closures::~Closures() {
   if (worker_) worker_->finish();
 }
 
-void Closures::keep_in(const std::string& spool) {
-  auto store = rocksdb::LedgerStore::open(spool, log_);
+void Closures::keep_in(Result<std::unique_ptr<LedgerStore>> store) {
   Result<std::size_t> loaded = store ? (*store)->load(ledger_) : Result<std::size_t>(tl::unexpected<Error>(store.error()));
   if (!loaded) {
     log_.write(LogLevel::error, LogLine("closure-ledger")
@@ -27,7 +26,7 @@ void Closures::keep_in(const std::string& spool) {
     log_.write(LogLevel::warning, LogLine("closure-ledger").field("damaged", static_cast<std::int64_t>(*loaded)).field("hint", "these peers begin anew"));
   }
   store_ = std::move(*store);
-  worker_ = std::make_unique<rocksdb::Workers>(1);
+  worker_ = std::make_unique<Workers>(1);
 }
 
 void Closures::tell_strangers(bool all) {
@@ -50,9 +49,9 @@ void Closures::save_now() {
   }
 }
 
-void Closures::record(const observe::ClosureRecord& record, config::Alarm policy) {
+void Closures::record(const ClosureRecord& record, config::Alarm policy) {
   if (!record.end.secure) {
-    log_.write(record.level(), observe::disconnect(record));
+    log_.write(record.level(), disconnect(record));
     return;
   }
   LogLevel level = record.level();
@@ -61,4 +60,4 @@ void Closures::record(const observe::ClosureRecord& record, config::Alarm policy
   if (const auto alarm = ledger_.add(record, policy, stopping_, wall_())) log_.write(LogLevel::warning, alarm->line());
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::observe

@@ -9,7 +9,7 @@
 
 #include "adieu/base/task.h"
 
-namespace adieu::rocksdb {
+namespace adieu {
 
 class Workers {
  public:
@@ -64,4 +64,4 @@ class Workers {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace adieu::rocksdb
+}  // namespace adieu
