@@ -11,9 +11,10 @@
 #include <utility>
 
 #include "adieu/base/bytes.h"
+#include "adieu/relay/deliver/next_hop_profile.h"
 #include "adieu/relay/queue/jobs.h"
+#include "adieu/relay/receive/listener_profile.h"
 #include "daemon/privileges.h"
-#include "daemon/profiles.h"
 #include "daemon/tls_setup.h"
 #include "io/gnutls/gmac.h"
 #include "io/rocksdb/ledger_store.h"
@@ -71,9 +72,9 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   relay->spool_ = std::move(*spool);
   relay->closures_.keep_in(rocksdb::LedgerStore::open(policy.spool.directory, log));
   const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept,
+  relay->reception_.reset(new receive::Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept,
                                                 [](Octets key) { return std::make_unique<gnutls::Gmac>(key); }});
-  relay->delivery_.reset(new Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
+  relay->delivery_.reset(new deliver::Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
                                               *relay->connections_, accept, relay->notifications_, uv::machine_addresses});
   if (auto recalled = relay->reception_->recall(relay->loop_.wall()); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {
@@ -113,7 +114,7 @@ Result<> Relay::bind() {
   for (const config::Listener& listener : config_.listeners) {
     auto channels = make_server_channels(config_, listener, log_);
     if (!channels) return tl::unexpected<Error>(channels.error());
-    auto profile = listener_profile(config_, listener, std::move(*channels));
+    auto profile = receive::listener_profile(config_, listener, std::move(*channels));
     profile->number = listeners_.size();
     auto sockets = uv::listen_tcp(listener.endpoint, loops_);
     if (!sockets) return tl::unexpected<Error>(std::move(sockets.error()));
@@ -141,7 +142,7 @@ Result<> Relay::bind() {
 
 Result<> Relay::prepare_next_hops() {
   for (const config::NextHop& policy : config_.next_hops) {
-    NextHopProfile profile = next_hop_profile(config_, policy);
+    deliver::NextHopProfile profile = deliver::next_hop_profile(config_, policy);
     if (profile.outbound.connection.starttls != smtp::ClientStartTls::never) {
       auto channels = make_client_channels(config_, policy);
       if (!channels) return tl::unexpected<Error>(channels.error());

@@ -54,11 +54,11 @@ class Relay {
   observe::Closures closures_;
   observe::Metrics metrics_;
   std::unique_ptr<spool::Spool> spool_;
-  std::map<std::string, NextHopProfile> next_hops_;
-  std::vector<std::unique_ptr<ListenerProfile>> listeners_;
+  std::map<std::string, deliver::NextHopProfile> next_hops_;
+  std::vector<std::unique_ptr<receive::ListenerProfile>> listeners_;
   struct Bound {
     uv::Descriptor socket;
-    const ListenerProfile* listener;
+    const receive::ListenerProfile* listener;
     std::size_t shard;
   };
   std::vector<Bound> bound_;
@@ -66,8 +66,8 @@ class Relay {
   uv::Descriptor metrics_socket_;
   std::unique_ptr<microhttpd::TextServer> metrics_server_;
   std::unique_ptr<deliver::ConnectionBudget> connections_;  // outlives the shards
-  std::unique_ptr<Reception::Shared> reception_;
-  std::unique_ptr<Delivery::Shared> delivery_;
+  std::unique_ptr<receive::Reception::Shared> reception_;
+  std::unique_ptr<deliver::Delivery::Shared> delivery_;
   std::size_t loops_ = 1;
 
   std::list<uv::Signal> signals_;

@@ -12,16 +12,16 @@ using nlohmann::json;
 /// Text that may hold octets beyond UTF-8 stays printable.
 std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-std::string_view name(Delivery::Listed::State state) {
+std::string_view name(deliver::Delivery::Listed::State state) {
   switch (state) {
-    case Delivery::Listed::State::waiting: return "waiting";
-    case Delivery::Listed::State::due: return "due";
-    case Delivery::Listed::State::delivering: return "delivering";
+    case deliver::Delivery::Listed::State::waiting: return "waiting";
+    case deliver::Delivery::Listed::State::due: return "due";
+    case deliver::Delivery::Listed::State::delivering: return "delivering";
   }
   return "unknown";
 }
 
-json describe(const Delivery::Listed& listed) {
+json describe(const deliver::Delivery::Listed& listed) {
   const spool::MessageHead& head = *listed.head;
   json recipients = json::array();
   for (const std::uint32_t index : listed.recipients) recipients.push_back(head.recipients[index].forward_path.text());
@@ -34,7 +34,7 @@ json describe(const Delivery::Listed& listed) {
           {"destination", listed.destination},
           {"state", name(listed.state)},
           {"attempts", listed.attempts},
-          {"next-attempt", listed.state == Delivery::Listed::State::waiting ? json(rfc3339(listed.next_attempt)) : json()},
+          {"next-attempt", listed.state == deliver::Delivery::Listed::State::waiting ? json(rfc3339(listed.next_attempt)) : json()},
           {"reason", listed.reason}};
 }
 
@@ -78,7 +78,7 @@ Control::Answer Relay::answer(const std::string& request) {
 Control::Answer Relay::list(std::optional<spool::MessageId> id) {
   struct Progress {
     std::size_t shard = 0;
-    Delivery::ListPlace place;
+    deliver::Delivery::ListPlace place;
   };
   return [this, id, progress = std::make_shared<Progress>()](const std::function<void(Control::Part)>& give) {
     if (progress->shard == shards_.size()) {
@@ -87,14 +87,14 @@ Control::Answer Relay::list(std::optional<spool::MessageId> id) {
     }
     Shard& shard = *shards_[progress->shard];
     shard.executor().post([this, &shard, id, progress, give] {
-      std::vector<Delivery::Listed> entries = shard.delivery().list(progress->place, id);
+      std::vector<deliver::Delivery::Listed> entries = shard.delivery().list(progress->place, id);
       loop_.post([progress, give, entries = std::move(entries)] {
         if (progress->place.at_end) {
           ++progress->shard;
           progress->place = {};
         }
         std::string lines;
-        for (const Delivery::Listed& entry : entries) lines += line_of(describe(entry));
+        for (const deliver::Delivery::Listed& entry : entries) lines += line_of(describe(entry));
         give({std::move(lines), false});
       });
     });

@@ -9,20 +9,20 @@
 
 namespace adieu::daemon {
 
-Shard::Shard(Reception::Shared& reception) : shared_(reception), reception_(std::make_unique<Reception>(reception, loop_)) {}
+Shard::Shard(receive::Reception::Shared& reception) : shared_(reception), reception_(std::make_unique<receive::Reception>(reception, loop_)) {}
 
-Result<std::unique_ptr<Shard>> Shard::open(Reception::Shared& reception, Delivery::Shared& delivery) {
+Result<std::unique_ptr<Shard>> Shard::open(receive::Reception::Shared& reception, deliver::Delivery::Shared& delivery) {
   std::unique_ptr<Shard> shard(new Shard(reception));
   auto resolver = make_resolver(shard->loop_, reception.config.resolver);
   if (!resolver) return tl::unexpected<Error>(resolver.error());
-  shard->delivery_ = std::make_unique<Delivery>(delivery, shard->loop_, std::move(*resolver));
+  shard->delivery_ = std::make_unique<deliver::Delivery>(delivery, shard->loop_, std::move(*resolver));
   return shard;
 }
 
 Shard::~Shard() = default;
 
-void Shard::listen(uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits) {
-  listening_.push_back(std::make_unique<Listening>(loop_, profile, limits, *reception_, shared_.closures, shared_.log, [this] { idle(); }));
+void Shard::listen(uv::Descriptor socket, const receive::ListenerProfile& profile, access::ConnectionLimits& limits) {
+  listening_.push_back(std::make_unique<receive::Listening>(loop_, profile, limits, *reception_, shared_.closures, shared_.log, [this] { idle(); }));
   listening_.back()->begin([&](Listener::User& user) { return std::make_unique<uv::Listener>(loop_, std::move(socket), user); });
 }
 

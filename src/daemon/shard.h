@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/delivery.h"
-#include "daemon/listening.h"
-#include "daemon/reception.h"
+#include "adieu/relay/deliver/delivery.h"
+#include "adieu/relay/receive/listening.h"
+#include "adieu/relay/receive/reception.h"
 #include "io/uv/stream.h"
 
 namespace adieu::daemon {
@@ -17,14 +17,14 @@ namespace adieu::daemon {
 class Shard {
  public:
   /// Errors: the resolver of the policy cannot be used.
-  static Result<std::unique_ptr<Shard>> open(Reception::Shared& reception, Delivery::Shared& delivery);
+  static Result<std::unique_ptr<Shard>> open(receive::Reception::Shared& reception, deliver::Delivery::Shared& delivery);
   /// The thread must have ended.
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
   /// Before `start`.
-  void listen(uv::Descriptor socket, const ListenerProfile& profile, access::ConnectionLimits& limits);
+  void listen(uv::Descriptor socket, const receive::ListenerProfile& profile, access::ConnectionLimits& limits);
   void start();
 
   /// From any thread: accept no more, finish what is under way, then call `done` on the shard's thread. At `deadline` what is left is cut.
@@ -34,17 +34,17 @@ class Shard {
 
   Executor& executor() { return loop_; }
   /// Only from the shard's own thread.
-  Delivery& delivery() { return *delivery_; }
+  deliver::Delivery& delivery() { return *delivery_; }
 
  private:
-  explicit Shard(Reception::Shared& reception);
+  explicit Shard(receive::Reception::Shared& reception);
   void idle();
 
-  Reception::Shared& shared_;
+  receive::Reception::Shared& shared_;
   uv::Loop loop_;
-  std::unique_ptr<Reception> reception_;
-  std::unique_ptr<Delivery> delivery_;
-  std::vector<std::unique_ptr<Listening>> listening_;
+  std::unique_ptr<receive::Reception> reception_;
+  std::unique_ptr<deliver::Delivery> delivery_;
+  std::vector<std::unique_ptr<receive::Listening>> listening_;
   std::unique_ptr<Timer> cut_;
   std::function<void()> done_;
   std::size_t busy_ = 0;   // listeners and delivery that are not idle yet, while shutting down

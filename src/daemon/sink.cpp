@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "adieu/protocol/smtp/reply_catalog.h"
-#include "daemon/listening.h"
-#include "io/uv/stream.h"
+#include "adieu/relay/receive/listening.h"
 #include "io/gnutls/channel.h"
+#include "io/uv/stream.h"
 
 namespace adieu::daemon {
 namespace {
@@ -53,11 +53,11 @@ class SunkTransaction final : public smtp::Transaction {
   bool kept_ = false;
 };
 
-class SinkHandler final : public MailHandler {
+class SinkHandler final : public receive::MailHandler {
  public:
   explicit SinkHandler(std::string directory) : directory_(std::move(directory)) {}
 
-  std::optional<smtp::Answer> ask(const Client&, smtp::Question question, std::function<void(smtp::Answer)>) override {
+  std::optional<smtp::Answer> ask(const receive::Client&, smtp::Question question, std::function<void(smtp::Answer)>) override {
     if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {
       const std::string number = std::to_string(::getpid()) + "-" + std::to_string(++count_);
       auto transaction = std::make_unique<SunkTransaction>(directory_ + "/." + number + ".part", directory_ + "/" + number + ".eml");
@@ -101,7 +101,7 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   const auto bound = uv::local_endpoint(socket->get());
   if (!bound) return tl::unexpected<Error>(bound.error());
 
-  ListenerProfile profile;
+  receive::ListenerProfile profile;
   profile.name = bound->text();
   profile.channels = std::make_unique<gnutls::ServerChannels>(std::move(*credentials));
   profile.connection.session.hostname = name;
@@ -113,7 +113,7 @@ Result<> run(const Endpoint& endpoint, const std::string& directory, Log& log) {
   uv::Loop loop;
   SinkHandler handler(directory);
   observe::Closures closures(log, kLedgerPeers, [&loop] { return loop.wall(); });
-  Listening listening(loop, profile, limits, handler, closures, log, [&loop] { loop.stop(); });
+  receive::Listening listening(loop, profile, limits, handler, closures, log, [&loop] { loop.stop(); });
   listening.begin([&](Listener::User& user) { return std::make_unique<uv::Listener>(loop, std::move(*socket), user); });
   const auto stop = [&listening] { listening.shut_down(); };
   const uv::Signal term(loop, SIGTERM, stop);

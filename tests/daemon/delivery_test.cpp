@@ -1,5 +1,5 @@
 // One shard's delivery while its spool takes nothing: nothing begins, and nobody is forgotten or has the message twice.
-#include "daemon/delivery.h"
+#include "adieu/relay/deliver/delivery.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -114,9 +114,9 @@ TEST_P(HeldUp, the_rest_of_the_recipients_waits_until_the_spool_takes_what_came_
   policy.connections = 1;
   policy.messages_per_connection = 100;
   policy.idle_timeout = GetParam();
-  std::map<std::string, daemon::NextHopProfile> next_hops;
+  std::map<std::string, deliver::NextHopProfile> next_hops;
   next_hops["out"].policy = policy;
-  daemon::OutboundProfile& outbound = next_hops["out"].outbound;
+  deliver::OutboundProfile& outbound = next_hops["out"].outbound;
   outbound.connect_timeout = 20s;
   outbound.connection.session.hostname = config.hostname;
   outbound.connection.session.recipients = 100;
@@ -126,9 +126,9 @@ TEST_P(HeldUp, the_rest_of_the_recipients_waits_until_the_spool_takes_what_came_
   observe::Metrics metrics;
   deliver::ConnectionBudget connections(10);
   queue::NotificationLimit notifications(3);
-  daemon::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, [](auto) {}, notifications,
+  deliver::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, [](auto) {}, notifications,
                                   [] { return route::MachineAddresses{}; }};
-  daemon::Delivery delivery(shared, loop_, std::make_unique<TableResolver>());
+  deliver::Delivery delivery(shared, loop_, std::make_unique<TableResolver>());
 
   spool::MessageHead head;
   head.arrived = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());

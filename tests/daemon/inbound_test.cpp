@@ -1,5 +1,5 @@
 // A connection of a client over a real socket: what the kernel holds behind R when S is about to go.
-#include "daemon/inbound.h"
+#include "adieu/relay/receive/inbound.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -12,9 +12,9 @@ namespace adieu::test {
 namespace {
 
 /// Answers at once, but keeps the commit until the test answers it.
-class HoldingHandler final : public daemon::MailHandler {
+class HoldingHandler final : public receive::MailHandler {
  public:
-  std::optional<smtp::Answer> ask(const daemon::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) override {
+  std::optional<smtp::Answer> ask(const receive::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) override {
     if (!std::holds_alternative<smtp::CommitQuestion>(question)) return answer(std::move(question), ledger);
     held = [this, question = std::move(question), later = std::move(later)]() mutable { later(answer(std::move(question), ledger)); };
     return std::nullopt;
@@ -35,7 +35,7 @@ class InboundTest : public testing::Test {
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     socket_ = uv::Descriptor(ends[0]);
     Accepted accepted{std::make_unique<uv::Stream>(loop_, uv::Descriptor(ends[1])), {}};
-    inbound_ = std::make_unique<daemon::Inbound>(loop_, std::move(accepted), listener_, handler_, closures_, [this] { ended_ = true; });
+    inbound_ = std::make_unique<receive::Inbound>(loop_, std::move(accepted), listener_, handler_, closures_, [this] { ended_ = true; });
     inbound_->start();
   }
 
@@ -69,10 +69,10 @@ class InboundTest : public testing::Test {
   uv::Loop loop_;
   RecordingLog log_;
   observe::Closures closures_{log_, 10, [this] { return loop_.wall(); }};
-  daemon::ListenerProfile listener_;
+  receive::ListenerProfile listener_;
   HoldingHandler handler_;
   uv::Descriptor socket_;
-  std::unique_ptr<daemon::Inbound> inbound_;
+  std::unique_ptr<receive::Inbound> inbound_;
   bool ended_ = false;
   gnutls::ClientChannels client_channels_;
   std::unique_ptr<tls::Channel> channel_;

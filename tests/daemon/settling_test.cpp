@@ -1,5 +1,5 @@
 // What becomes of failures: told together, durable with the notification, and never lost to a settlement that overtakes them. RFC 5321 section 6.1.
-#include "daemon/settling.h"
+#include "adieu/relay/deliver/settling.h"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ class SettlingTest : public testing::Test {
     config_.next_hops.emplace_back().name = "out";
     config_.rules = {{config::FromAny{}, config::ToAny{}, config::RelayVia{"out"}, {}}};
     rules_.emplace(config_);
-    settling_ = std::make_unique<daemon::Settling>(daemon::Settling::Shared{config_, *rules_, spool_, log_, limit_, accept_}, loop_, [this] { ++idle_; });
+    settling_ = std::make_unique<deliver::Settling>(deliver::Settling::Shared{config_, *rules_, spool_, log_, limit_, accept_}, loop_, [this] { ++idle_; });
   }
 
   /// A message that the relay has taken, its mail data in the spool alone.
@@ -63,7 +63,7 @@ class SettlingTest : public testing::Test {
   const std::function<void(spool::Transaction::Kept)> accept_ = [this](spool::Transaction::Kept kept) { told_.push_back(std::move(kept)); };
   int idle_ = 0;
   uv::Loop loop_;
-  std::unique_ptr<daemon::Settling> settling_;
+  std::unique_ptr<deliver::Settling> settling_;
 };
 
 TEST_F(SettlingTest, the_last_failure_is_told_at_once_and_the_message_leaves_with_it) {

@@ -84,7 +84,7 @@ void Client::connect() {
       return;
     }
     connection_ = std::make_unique<smtp::ClientConnection>(profile_, host_.now());
-    transport_ = std::make_unique<daemon::Transport<smtp::ClientConnection>>(host_, std::move(connecting_), *connection_, [this] { work(); });
+    transport_ = std::make_unique<smtp::Transport<smtp::ClientConnection>>(host_, std::move(connecting_), *connection_, [this] { work(); });
     work();
   });
   connecting_ = std::move(*stream);
@@ -200,7 +200,7 @@ NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls
   profile_.connection.session.hostname = "hop.example";
   profile_.connection.tls = smtp::ServerTls::optional;
   profile_.connection.channels = profile_.channels.get();
-  listening_ = std::make_unique<daemon::Listening>(host, profile_, limits_, *this, closures_, log, [] {});
+  listening_ = std::make_unique<receive::Listening>(host, profile_, limits_, *this, closures_, log, [] {});
   listening_->begin([&](Listener::User& user) { return host.listen(endpoint, user); });
 }
 
@@ -210,7 +210,7 @@ bool NextHop::is_refused(const std::string& local_part) {
   return Clock(std::hash<std::string>()(local_part)).happens(moods_.refuses);
 }
 
-std::optional<smtp::Answer> NextHop::ask(const daemon::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) {
+std::optional<smtp::Answer> NextHop::ask(const receive::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) {
   const bool defers = host_.clock().happens(moods_.defers);
   const smtp::Reply busy{451, smtp::EnhancedStatus{4, 3, 0}, "not now"};
   if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {

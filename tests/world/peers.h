@@ -10,7 +10,7 @@
 
 #include "adieu/protocol/smtp/client_connection.h"
 #include "adieu/relay/access/limits.h"
-#include "daemon/listening.h"
+#include "adieu/relay/receive/listening.h"
 #include "network.h"
 #include "support/recording_log.h"
 
@@ -68,7 +68,7 @@ class Client {
   smtp::ClientConnectionProfile profile_;
   std::unique_ptr<Stream> connecting_;
   std::unique_ptr<smtp::ClientConnection> connection_;
-  std::unique_ptr<daemon::Transport<smtp::ClientConnection>> transport_;
+  std::unique_ptr<smtp::Transport<smtp::ClientConnection>> transport_;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Timer> again_;
   bool working_ = false;
@@ -81,14 +81,14 @@ struct Moods {
   Duration slowest{};     // the longest that it thinks about a message
 };
 
-class NextHop final : public daemon::MailHandler {
+class NextHop final : public receive::MailHandler {
  public:
   NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls, Log& log, const Moods& moods);
   ~NextHop() override;
 
  private:
   class Mail;
-  std::optional<smtp::Answer> ask(const daemon::Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) override;
+  std::optional<smtp::Answer> ask(const receive::Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) override;
   bool is_refused(const std::string& local_part);
 
   Host& host_;
@@ -96,8 +96,8 @@ class NextHop final : public daemon::MailHandler {
   const Moods moods_;
   observe::Closures closures_;
   access::ConnectionLimits limits_{{1000, 1000, 1000, 0, {0}}};
-  daemon::ListenerProfile profile_;
-  std::unique_ptr<daemon::Listening> listening_;
+  receive::ListenerProfile profile_;
+  std::unique_ptr<receive::Listening> listening_;
 };
 
 }  // namespace adieu::world

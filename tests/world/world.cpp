@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "adieu/relay/config/load.h"
+#include "adieu/relay/deliver/delivery.h"
 #include "adieu/relay/queue/jobs.h"
-#include "daemon/listening.h"
-#include "daemon/profiles.h"
-#include "daemon/reception.h"
+#include "adieu/relay/receive/listener_profile.h"
+#include "adieu/relay/receive/listening.h"
+#include "adieu/relay/receive/reception.h"
 #include "io/gnutls/gmac.h"
 #include "peers.h"
 #include "support/memory_spool.h"
@@ -85,18 +86,18 @@ class Process {
         delivery_shared_{config, rules_, spool, log, closures_, metrics_, next_hops_, connections_,
                          [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }, notifications_, [] { return route::MachineAddresses{}; }} {
     for (const config::NextHop& policy : config.next_hops) {
-      daemon::NextHopProfile profile = daemon::next_hop_profile(config, policy);
+      deliver::NextHopProfile profile = deliver::next_hop_profile(config, policy);
       profile.outbound.connection.starttls = smtp::ClientStartTls::when_offered;
       profile.outbound.channels = [&tls](const std::string&) { return tls.client(); };
       next_hops_.emplace(policy.name, std::move(profile));
     }
     check(reception_shared_.recall(host_.wall()).has_value(), "the world's spool recalls");
-    reception_ = std::make_unique<daemon::Reception>(reception_shared_, host_);
-    delivery_ = std::make_unique<daemon::Delivery>(delivery_shared_, host_, std::make_unique<test::TableResolver>());
-    listener_ = daemon::listener_profile(config, config.listeners.front(), tls.server());
+    reception_ = std::make_unique<receive::Reception>(reception_shared_, host_);
+    delivery_ = std::make_unique<deliver::Delivery>(delivery_shared_, host_, std::make_unique<test::TableResolver>());
+    listener_ = receive::listener_profile(config, config.listeners.front(), tls.server());
     listener_->connection.tls = smtp::ServerTls::optional;
     take_up({});
-    listening_ = std::make_unique<daemon::Listening>(host_, *listener_, limits_, *reception_, closures_, log, [] {});
+    listening_ = std::make_unique<receive::Listening>(host_, *listener_, limits_, *reception_, closures_, log, [] {});
     listening_->begin([this](Listener::User& user) { return host_.listen(config_.listeners.front().endpoint, user); });
   }
 
@@ -138,14 +139,14 @@ class Process {
   queue::NotificationLimit notifications_;
   observe::Closures closures_;
   observe::Metrics metrics_;
-  std::map<std::string, daemon::NextHopProfile> next_hops_;
+  std::map<std::string, deliver::NextHopProfile> next_hops_;
   deliver::ConnectionBudget connections_;
-  daemon::Reception::Shared reception_shared_;
-  daemon::Delivery::Shared delivery_shared_;
-  std::unique_ptr<daemon::ListenerProfile> listener_;
-  std::unique_ptr<daemon::Reception> reception_;
-  std::unique_ptr<daemon::Delivery> delivery_;
-  std::unique_ptr<daemon::Listening> listening_;
+  receive::Reception::Shared reception_shared_;
+  deliver::Delivery::Shared delivery_shared_;
+  std::unique_ptr<receive::ListenerProfile> listener_;
+  std::unique_ptr<receive::Reception> reception_;
+  std::unique_ptr<deliver::Delivery> delivery_;
+  std::unique_ptr<receive::Listening> listening_;
 };
 
 /// `notification_unsure`: attempts to deliver notifications about the message that may have arrived.

@@ -16,7 +16,7 @@
 #include "adieu/relay/queue/notification_limit.h"
 #include "adieu/relay/queue/settle.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 
 class Settling {
  public:
@@ -67,4 +67,4 @@ class Settling {
   std::shared_ptr<Settling*> self_;  // for completions that may find nobody
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

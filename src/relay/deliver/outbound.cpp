@@ -1,5 +1,5 @@
 // See outbound.h.
-#include "daemon/outbound.h"
+#include "adieu/relay/deliver/outbound.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,7 +8,7 @@
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/settle.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
 
 smtp::Outcome unreachable(const Candidate& candidate, const std::string& why) {
@@ -101,7 +101,7 @@ void Outbound::on_connected(const std::optional<Error>& error) {
     connection_profile_.channels = channels_.get();
   }
   connection_ = std::make_unique<smtp::ClientConnection>(connection_profile_, loop_.now());
-  transport_ = std::make_unique<Transport<smtp::ClientConnection>>(loop_, std::move(connecting_), *connection_, [this] { work(); });
+  transport_ = std::make_unique<smtp::Transport<smtp::ClientConnection>>(loop_, std::move(connecting_), *connection_, [this] { work(); });
   work();
 }
 
@@ -280,4 +280,4 @@ void Outbound::tell_layer_ends() {
   }
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

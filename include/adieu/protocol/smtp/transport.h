@@ -8,7 +8,7 @@
 
 #include "adieu/base/loop.h"
 
-namespace adieu::daemon {
+namespace adieu::smtp {
 
 /// `Connection` is smtp::ServerConnection or smtp::ClientConnection, and outlives this.
 template <class Connection>
@@ -98,4 +98,4 @@ class Transport final : Stream::User {
   bool ended_ = false;  // FIN or RST came
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::smtp

@@ -1,5 +1,5 @@
 // See delivery.h.
-#include "daemon/delivery.h"
+#include "adieu/relay/deliver/delivery.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
 
 constexpr Duration kHeldUp = std::chrono::seconds(1);  // between looks at a spool that takes nothing
@@ -183,4 +183,4 @@ void Delivery::cut() {
   for (Outbound* outbound : left) outbound->cut();
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

@@ -1,9 +1,9 @@
 // See delivery.h: what `adieu queue list` shows.
 #include <algorithm>
 
-#include "daemon/delivery.h"
+#include "adieu/relay/deliver/delivery.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
 
 constexpr std::size_t kSteps = 256;        // jobs looked at in one turn of the loop
@@ -50,4 +50,4 @@ std::vector<Delivery::Listed> Delivery::list(ListPlace& place, std::optional<spo
   return entries;
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "adieu/relay/access/limits.h"
-#include "daemon/inbound.h"
+#include "adieu/relay/receive/inbound.h"
 
-namespace adieu::daemon {
+namespace adieu::receive {
 
 class Listening final : Listener::User {
  public:
@@ -54,4 +54,4 @@ class Listening final : Listener::User {
   std::unique_ptr<Listener> listener_;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

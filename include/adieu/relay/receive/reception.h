@@ -10,11 +10,11 @@
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/observe/metrics.h"
 #include "adieu/relay/queue/in_flight.h"
+#include "adieu/relay/receive/inbound.h"
 #include "adieu/relay/spool/duplicate_window.h"
 #include "adieu/relay/spool/spool.h"
-#include "daemon/inbound.h"
 
-namespace adieu::daemon {
+namespace adieu::receive {
 
 /// A failure of this machine as the reply a peer gets: 452 4.3.1 when there is no room, else 451 4.3.0.
 smtp::Reply reply_of(const Error& error);
@@ -61,4 +61,4 @@ class Reception final : public MailHandler {
   Loop& loop_;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

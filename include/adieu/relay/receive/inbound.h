@@ -8,22 +8,11 @@
 #include <string>
 
 #include "adieu/protocol/smtp/server_connection.h"
+#include "adieu/protocol/smtp/transport.h"
 #include "adieu/relay/observe/closures.h"
-#include "daemon/once_a_second.h"
-#include "daemon/transport.h"
+#include "adieu/relay/receive/listener_profile.h"
 
-namespace adieu::daemon {
-
-/// One `listen` of the policy file, shared by all loops; outlives them.
-struct ListenerProfile {
-  std::string name;                                 // its endpoint, as text
-  std::size_t number = 0;                           // among the listeners: its share of connections
-  smtp::ServerConnectionProfile connection;
-  std::unique_ptr<tls::ChannelFactory> channels;
-  Duration duplicate_window{};                      // R12; 0: none
-  config::Alarm alarm{};
-  mutable OnceASecond out_of_descriptors;
-};
+namespace adieu::receive {
 
 /// The client of a connection as it stands at the moment of a question.
 struct Client {
@@ -76,7 +65,7 @@ class Inbound {
   bool working_ = false;
   std::unique_ptr<Timer> timer_;
   smtp::ServerConnection connection_;
-  Transport<smtp::ServerConnection> transport_;
+  smtp::Transport<smtp::ServerConnection> transport_;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

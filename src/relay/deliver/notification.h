@@ -10,7 +10,7 @@
 #include "adieu/relay/queue/in_flight.h"
 #include "adieu/relay/spool/spool.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 
 /// The notification about `failures` (at least one) of `original`, for its reverse-path (not null). None where no rule relays to that path, or one
 /// refuses it: there is nobody to tell, which is logged. `header_section`: of the original, see mail::header_section().
@@ -18,4 +18,4 @@ std::optional<spool::NewMessage> make_notification(const config::Config& config,
                                                    const std::vector<queue::Failed>& failures, std::string_view header_section, WallTime now,
                                                    Log& log);
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

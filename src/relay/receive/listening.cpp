@@ -1,5 +1,5 @@
 // See listening.h.
-#include "daemon/listening.h"
+#include "adieu/relay/receive/listening.h"
 
 #include <utility>
 #include <vector>
@@ -7,7 +7,7 @@
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
 
-namespace adieu::daemon {
+namespace adieu::receive {
 namespace {
 constexpr std::size_t kReserves = 2;  // connections to next hops leave one
 }  // namespace
@@ -93,4 +93,4 @@ std::vector<Inbound*> Listening::all() const {
   return all;
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

@@ -1,5 +1,5 @@
 // See reception.h.
-#include "daemon/reception.h"
+#include "adieu/relay/receive/reception.h"
 
 #include <chrono>
 #include <utility>
@@ -12,7 +12,7 @@
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
 
-namespace adieu::daemon {
+namespace adieu::receive {
 namespace {
 
 constexpr std::size_t kHeloOctets = 64;  // of a client's name, that are kept with a message
@@ -248,4 +248,4 @@ void Reception::refused(const Client& client, const smtp::Refusal& refusal) {
   shared_.log.write(syntax ? shared_.config.log_syntax_errors : LogLevel::info, observe::rejected(refusal, facts_of(client)));
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

@@ -10,30 +10,18 @@
 
 #include "adieu/base/log.h"
 #include "adieu/protocol/smtp/client_connection.h"
-#include "adieu/relay/spool/spool.h"
+#include "adieu/protocol/smtp/transport.h"
+#include "adieu/relay/deliver/next_hop_profile.h"
 #include "adieu/relay/observe/closures.h"
-#include "daemon/transport.h"
+#include "adieu/relay/spool/spool.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 
 /// An address to try, and the name it was found by: "mx1.example.org", 192.0.2.1:25.
 struct Candidate {
   std::string host;
   Endpoint endpoint;
   std::string text() const { return host + "[" + endpoint.address.text() + "]:" + std::to_string(endpoint.port); }
-};
-
-/// How a next hop is to be talked to; outlives its connections.
-struct OutboundProfile {
-  std::string next_hop;                            // its name in the policy file
-  smtp::ClientConnectionProfile connection;        // `channels` is made for each host, see below
-  bool configured_host = false;                    // by the policy file, not by a recipient's domain
-  bool plaintext_after_tls_failure = false;        // opportunistic
-  Duration connect_timeout{};
-  config::Alarm alarm{};
-  std::vector<Endpoint> own;                       // where the relay itself listens: mail sent there would come back
-  /// Makes TLS channels for a host; null where TLS is off.
-  std::function<std::unique_ptr<tls::ChannelFactory>(const std::string& host)> channels;
 };
 
 /// Where a message's octets come from: the trace field, then the mail data, from memory or from the spool.
@@ -117,7 +105,7 @@ class Outbound {
   std::unique_ptr<tls::ChannelFactory> channels_;
   smtp::ClientConnectionProfile connection_profile_;
   std::unique_ptr<smtp::ClientConnection> connection_;
-  std::unique_ptr<Transport<smtp::ClientConnection>> transport_;  // before the connection in destruction
+  std::unique_ptr<smtp::Transport<smtp::ClientConnection>> transport_;  // before the connection in destruction
 
   MailSource source_;
   std::uint64_t supplied_ = 0;          // octets of trace and mail data
@@ -125,4 +113,4 @@ class Outbound {
   std::shared_ptr<Outbound*> self_;     // completions hold it weakly, and do nothing once this is gone
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

@@ -1,10 +1,10 @@
 // See notification.h.
-#include "daemon/notification.h"
+#include "relay/deliver/notification.h"
 
 #include "adieu/protocol/mail/dsn.h"
 #include "adieu/relay/queue/settle.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
 
 /// "mx.example.net" of "mx.example.net[192.0.2.1]:25", as Remote-MTA names it; an address stands in brackets (RFC 3464 section 2.1.2).
@@ -65,4 +65,4 @@ std::optional<spool::NewMessage> make_notification(const config::Config& config,
   return message;
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

@@ -7,7 +7,7 @@
 
 #include "adieu/base/clock.h"
 
-namespace adieu::daemon {
+namespace adieu {
 
 /// From any thread.
 class OnceASecond {
@@ -28,4 +28,4 @@ class OnceASecond {
   std::atomic<std::int64_t> times_ = 0;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu

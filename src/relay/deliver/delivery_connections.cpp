@@ -4,11 +4,11 @@
 
 #include "adieu/base/result.h"
 #include "adieu/protocol/mail/seven_bit.h"
+#include "adieu/relay/deliver/delivery.h"
 #include "adieu/relay/observe/events.h"
 #include "adieu/relay/queue/retry.h"
-#include "daemon/delivery.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
 
 constexpr Duration kMachineAddresses = std::chrono::seconds(10);  // how long what the interfaces said is believed
@@ -272,4 +272,4 @@ void Delivery::end(Connections::iterator connection) {
   end_if_idle();
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

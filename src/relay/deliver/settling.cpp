@@ -1,13 +1,13 @@
 // See settling.h.
-#include "daemon/settling.h"
+#include "adieu/relay/deliver/settling.h"
 
 #include <utility>
 
 #include "adieu/protocol/mail/dsn.h"
 #include "adieu/relay/observe/events.h"
-#include "daemon/notification.h"
+#include "relay/deliver/notification.h"
 
-namespace adieu::daemon {
+namespace adieu::deliver {
 
 Settling::Settling(Shared shared, Loop& loop, std::function<void()> on_idle)
     : shared_(shared),
@@ -131,4 +131,4 @@ void Settling::done_one() {
   if (--under_way_ == 0) on_idle_();
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

@@ -13,20 +13,15 @@
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/deliver/connection_budget.h"
+#include "adieu/relay/deliver/next_hop_profile.h"
+#include "adieu/relay/deliver/outbound.h"
 #include "adieu/relay/deliver/search.h"
+#include "adieu/relay/deliver/settling.h"
 #include "adieu/relay/observe/metrics.h"
 #include "adieu/relay/queue/queue.h"
 #include "adieu/relay/queue/settle.h"
-#include "daemon/outbound.h"
-#include "daemon/settling.h"
 
-namespace adieu::daemon {
-
-/// A next hop of the policy, with what its connections need; shared by all shards, outlives them.
-struct NextHopProfile {
-  config::NextHop policy;
-  OutboundProfile outbound;
-};
+namespace adieu::deliver {
 
 class Delivery final : public Outbound::Owner {
  public:
@@ -158,4 +153,4 @@ class Delivery final : public Outbound::Owner {
   std::unique_ptr<Timer> wake_;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver

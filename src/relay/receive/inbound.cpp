@@ -1,7 +1,7 @@
 // See inbound.h.
-#include "daemon/inbound.h"
+#include "adieu/relay/receive/inbound.h"
 
-namespace adieu::daemon {
+namespace adieu::receive {
 
 Inbound::Inbound(Loop& loop, Accepted accepted, const ListenerProfile& listener, MailHandler& handler, observe::Closures& closures,
                  std::function<void()> on_end)
@@ -86,4 +86,4 @@ void Inbound::tell_layer_ends() {
   }
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::receive

@@ -1,20 +1,8 @@
-// See profiles.h.
-#include "daemon/profiles.h"
+// See next_hop_profile.h.
+#include "adieu/relay/deliver/next_hop_profile.h"
 
-#include <utility>
-
-namespace adieu::daemon {
+namespace adieu::deliver {
 namespace {
-
-smtp::ServerTls to_session(config::ListenerTls tls) {
-  switch (tls) {
-    case config::ListenerTls::off: return smtp::ServerTls::off;
-    case config::ListenerTls::optional: return smtp::ServerTls::optional;
-    case config::ListenerTls::required: return smtp::ServerTls::required;
-    case config::ListenerTls::implicit: return smtp::ServerTls::implicit;
-  }
-  return smtp::ServerTls::off;
-}
 
 smtp::ClientStartTls to_session(config::NextHopTls tls) {
   switch (tls) {
@@ -27,27 +15,6 @@ smtp::ClientStartTls to_session(config::NextHopTls tls) {
 }
 
 }  // namespace
-
-std::unique_ptr<ListenerProfile> listener_profile(const config::Config& config, const config::Listener& listener,
-                                                  std::unique_ptr<tls::ChannelFactory> channels) {
-  auto made = std::make_unique<ListenerProfile>();
-  ListenerProfile& profile = *made;
-  profile.name = listener.endpoint.text();
-  profile.channels = std::move(channels);
-  profile.duplicate_window = listener.closure.duplicate_window;
-  profile.alarm = listener.closure.alarm;
-  smtp::ServerConnectionProfile& connection = profile.connection;
-  connection.session.hostname = config.hostname;
-  connection.session.limits = config.limits.session;
-  connection.session.bare_newlines = config.bare_newlines;
-  connection.session.lenient_commands = config.lenient_commands;
-  connection.tls = to_session(listener.tls);
-  connection.channels = profile.channels.get();
-  connection.returns_to_plaintext = listener.closure.after_close_notify == config::AfterCloseNotify::plaintext;
-  connection.close_notify_timeout = listener.closure.close_notify_timeout;
-  connection.handshake_timeout = config.tls.handshake_timeout;
-  return made;
-}
 
 NextHopProfile next_hop_profile(const config::Config& config, const config::NextHop& policy) {
   NextHopProfile profile;
@@ -74,4 +41,4 @@ NextHopProfile next_hop_profile(const config::Config& config, const config::Next
   return profile;
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::deliver
