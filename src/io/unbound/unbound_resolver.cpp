@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "adieu/base/bytes.h"
+#include "adieu/base/lifetime.h"
 
 namespace adieu::unbound {
 namespace {
@@ -180,9 +181,7 @@ class LibResolver final : public UnboundResolver {
     asked.asked = error == 0;
     if (error == 0) return;
     // Out of memory, for one. Told later, as every answer.
-    executor_.post([self = std::weak_ptr(self_), id, error] {
-      if (const auto alive = self.lock()) finish(*(*alive)->queries_.at(id), error, nullptr);
-    });
+    executor_.post(lifetime_.bind([this, id, error] { finish(*queries_.at(id), error, nullptr); }));
   }
 
   static void finish(Query& query, int error, const ub_result* result) {
@@ -199,9 +198,9 @@ class LibResolver final : public UnboundResolver {
 
   ub_ctx* context_;
   Executor& executor_;
-  const std::shared_ptr<LibResolver*> self_ = std::make_shared<LibResolver*>(this);  // what is posted holds it weakly, and does nothing once this is gone
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Query>> queries_;
+  const Lifetime lifetime_;
 };
 
 /// As many as libunbound's thread may need at once.

@@ -25,19 +25,13 @@ Delivery::Delivery(Shared& shared, Loop& loop, std::unique_ptr<dns::Resolver> re
       settling_({shared.config, shared.rules, shared.spool, shared.log, shared.notifications, shared.accept}, loop, [this] { end_if_idle(); }),
       budget_(
           shared.connections,
-          [this, self = std::weak_ptr(self_)] {
-            loop_.post([self] {
-              const auto alive = self.lock();
-              if (!alive) return;
-              (*alive)->has_room_ = true;
-              (*alive)->work();
-            });
+          [this] {
+            loop_.post(lifetime_.bind([this] {
+              has_room_ = true;
+              work();
+            }));
           },
-          [this, self = std::weak_ptr(self_)] {
-            loop_.post([self] {
-              if (const auto alive = self.lock()) (*alive)->quit_one_that_idles();
-            });
-          }),
+          [this] { loop_.post(lifetime_.bind([this] { quit_one_that_idles(); })); }),
       wake_(loop.timer([this] { schedule(); })) {}
 
 Delivery::~Delivery() = default;
@@ -64,9 +58,7 @@ std::size_t Delivery::retry(std::optional<spool::MessageId> id) {
 void Delivery::schedule() {
   if (scheduled_) return;
   scheduled_ = true;
-  loop_.post([self = std::weak_ptr(self_)] {
-    if (const auto alive = self.lock()) (*alive)->work();
-  });
+  loop_.post(lifetime_.bind([this] { work(); }));
 }
 
 void Delivery::work() {

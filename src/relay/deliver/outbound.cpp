@@ -46,8 +46,7 @@ Outbound::Outbound(Loop& loop, const OutboundProfile& profile, std::vector<Candi
                } else {
                  try_next(unreachable(candidates_[at_], "timed out"));
                }
-      })),
-      self_(std::make_shared<Outbound*>(this)) {
+      })) {
   check(!candidates_.empty(), "a connection has somewhere to go");
 }
 
@@ -55,9 +54,7 @@ Outbound::~Outbound() = default;
 
 void Outbound::start() {
   // Never within the owner's call: the first failure may come at once.
-  loop_.post([self = std::weak_ptr(self_)] {
-    if (const auto alive = self.lock()) (*alive)->try_candidate();
-  });
+  loop_.post(lifetime_.bind([this] { try_candidate(); }));
 }
 
 void Outbound::try_candidate() {
@@ -162,7 +159,7 @@ void Outbound::quit() {
 
 void Outbound::cut() {
   cut_ = true;
-  self_.reset();  // what was posted has nothing to do any more
+  lifetime_.end();  // what was posted has nothing to do any more
   if (!connection_) {
     close(std::nullopt);
     return;
@@ -178,9 +175,9 @@ void Outbound::cut() {
 /// that from within its own call.
 void Outbound::work_later() {
   if (working_) return;  // the owner's answer to on_ready
-  loop_.post([self = std::weak_ptr(self_)] {
-    if (const auto alive = self.lock(); alive && (*alive)->connection_) (*alive)->work();
-  });
+  loop_.post(lifetime_.bind([this] {
+    if (connection_) work();
+  }));
 }
 
 void Outbound::work() {
@@ -250,25 +247,23 @@ void Outbound::supply(std::size_t octets) {
   if (reading_) return;
   reading_ = true;
   spool_.read(*source_.head, offset, octets, loop_,
-              [self = std::weak_ptr(self_), head = source_.head, size](Result<std::string> part) {
-                const auto alive = self.lock();
-                if (!alive) return;
-                Outbound& outbound = **alive;
-                outbound.reading_ = false;
-                if (outbound.source_.head != head) return;  // the attempt was over before the disk answered
-                if (!part || part->empty()) {
-                  outbound.log_.write(LogLevel::error, LogLine("spool-read")
-                                                           .field("queue-id", head->id.text())
-                                                           .field("error", part ? "mail data is shorter than its record says"
-                                                                                : part.error().message)
-                                                           .field("hint", "the delivery is tried again; check the spool's disk"));
-                  outbound.connection_->abandon("the mail data could not be read");
-                } else {
-                  outbound.supplied_ += part->size();
-                  outbound.connection_->supply(*part, outbound.supplied_ == size);
-                }
-                outbound.work();
-              });
+              lifetime_.bind([this, head = source_.head](const Result<std::string>& part) { supply_from_spool(head, part); }));
+}
+
+void Outbound::supply_from_spool(const std::shared_ptr<const spool::MessageHead>& head, const Result<std::string>& part) {
+  reading_ = false;
+  if (source_.head != head) return;  // the attempt was over before the disk answered
+  if (!part || part->empty()) {
+    log_.write(LogLevel::error, LogLine("spool-read")
+                                    .field("queue-id", head->id.text())
+                                    .field("error", part ? "mail data is shorter than its record says" : part.error().message)
+                                    .field("hint", "the delivery is tried again; check the spool's disk"));
+    connection_->abandon("the mail data could not be read");
+  } else {
+    supplied_ += part->size();
+    connection_->supply(*part, supplied_ == head->trace.size() + head->size);
+  }
+  work();
 }
 
 void Outbound::tell_layer_ends() {

@@ -11,7 +11,7 @@
 namespace adieu::deliver {
 
 Search::Search(Place place, dns::Resolver& resolver, std::function<const route::MachineAddresses&()> machine)
-    : place_(std::move(place)), resolver_(resolver), machine_(std::move(machine)), self_(std::make_shared<Search*>(this)) {}
+    : place_(std::move(place)), resolver_(resolver), machine_(std::move(machine)) {}
 
 void Search::next(std::size_t dialled, std::function<void(Step)> done) {
   spent_ += dialled;
@@ -50,8 +50,7 @@ void Search::begin(std::function<void(Step)> done) {
     done(route::decided({5, 1, 2}, "domain " + domain + " cannot exist: " + std::string(fault)));
     return;
   }
-  resolver_.mail_exchangers(domain, [this, self = std::weak_ptr(self_), done = std::move(done)](const dns::MailExchangers& answer) {
-    if (self.expired()) return;
+  resolver_.mail_exchangers(domain, lifetime_.bind([this, done = std::move(done)](const dns::MailExchangers& answer) {
     auto ordered = route::order_exchangers(place_.destination.domain, answer, {to_ascii_lower(place_.hostname)}, place_.shuffle,
                                            place_.destination.after);
     if (auto* outcome = std::get_if<smtp::Outcome>(&ordered)) {
@@ -61,7 +60,7 @@ void Search::begin(std::function<void(Step)> done) {
     }
     hosts_ = std::move(std::get<route::Hosts>(ordered));
     go_on(done);
-  });
+  }));
 }
 
 void Search::go_on(std::function<void(Step)> done) {
@@ -80,8 +79,7 @@ void Search::go_on(std::function<void(Step)> done) {
     go_on(std::move(done));
     return;
   }
-  resolver_.addresses(host, [this, self = std::weak_ptr(self_), host, done = std::move(done)](const dns::Addresses& answer) {
-    if (self.expired()) return;
+  resolver_.addresses(host, lifetime_.bind([this, host, done = std::move(done)](const dns::Addresses& answer) {
     temporary_ |= answer.status == dns::Status::temporary || answer.status == dns::Status::bogus;
     Step step = take(host, answer.records);
     if (!over_ && std::holds_alternative<smtp::Outcome>(step)) {
@@ -89,7 +87,7 @@ void Search::go_on(std::function<void(Step)> done) {
     } else {
       done(std::move(step));
     }
-  });
+  }));
 }
 
 /// What of the host's addresses may be dialled. An exchanger that is this machine ends the search: those behind it are no better (RFC 5321 section

@@ -13,8 +13,7 @@ Settling::Settling(Shared shared, Loop& loop, std::function<void()> on_idle)
     : shared_(shared),
       loop_(loop),
       on_idle_(std::move(on_idle)),
-      timer_(loop.timer([this] { tell_due(); })),
-      self_(std::make_shared<Settling*>(this)) {}
+      timer_(loop.timer([this] { tell_due(); })) {}
 
 void Settling::settle(const std::shared_ptr<queue::InFlight>& message, queue::Verdict verdict) {
   const bool tells = !message->head()->reverse_path.is_null();
@@ -66,12 +65,10 @@ void Settling::tell(const std::shared_ptr<queue::InFlight>& message) {
   }
   ++under_way_;
   shared_.spool.read(*message->head(), 0, mail::kReportedHeaders, loop_,
-                     [self = std::weak_ptr(self_), message, failures = std::move(failures)](Result<std::string> start) mutable {
-                       const auto alive = self.lock();
-                       if (!alive) return;
-                       (*alive)->tell_with(message, std::move(failures), start ? Octets(*start) : Octets());
-                       (*alive)->done_one();
-                     });
+                     lifetime_.bind([this, message, failures = std::move(failures)](Result<std::string> start) mutable {
+                       tell_with(message, std::move(failures), start ? Octets(*start) : Octets());
+                       done_one();
+                     }));
 }
 
 void Settling::tell_with(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures, Octets start_of_mail_data) {
@@ -105,9 +102,9 @@ void Settling::store(const std::shared_ptr<queue::InFlight>& message, std::vecto
   message->settle(final_count, [&](bool finished) {
     settlement.finished = finished;
     shared_.spool.settle(std::move(settlement), loop_,
-                         [self = std::weak_ptr(self_), id = message->head()->id, finished](Result<std::vector<spool::Transaction::Kept>> result) {
-                           if (const auto alive = self.lock()) (*alive)->stored(id, finished, std::move(result));
-                         });
+                         lifetime_.bind([this, id = message->head()->id, finished](Result<std::vector<spool::Transaction::Kept>> result) {
+                           stored(id, finished, std::move(result));
+                         }));
   });
 }
 

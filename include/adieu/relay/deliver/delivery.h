@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adieu/base/lifetime.h"
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/deliver/connection_budget.h"
@@ -131,7 +132,7 @@ class Delivery final : public Outbound::Owner {
 
   Shared& shared_;
   Loop& loop_;
-  const std::shared_ptr<Delivery*> self_ = std::make_shared<Delivery*>(this);  // completions hold it weakly, and do nothing once this is gone
+  const Lifetime lifetime_;
   queue::Queue queue_;
   std::unique_ptr<dns::Resolver> resolver_;
   Settling settling_;

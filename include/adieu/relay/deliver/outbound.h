@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "adieu/base/lifetime.h"
 #include "adieu/base/log.h"
 #include "adieu/protocol/smtp/client_connection.h"
 #include "adieu/protocol/smtp/transport.h"
@@ -76,6 +77,7 @@ class Outbound {
   void work();
   void work_later();
   void supply(std::size_t octets);
+  void supply_from_spool(const std::shared_ptr<const spool::MessageHead>& head, const Result<std::string>& part);
   void tell_layer_ends();
   void end_connection();
 
@@ -110,7 +112,7 @@ class Outbound {
   MailSource source_;
   std::uint64_t supplied_ = 0;          // octets of trace and mail data
   bool reading_ = false;
-  std::shared_ptr<Outbound*> self_;     // completions hold it weakly, and do nothing once this is gone
+  Lifetime lifetime_;
 };
 
 }  // namespace adieu::deliver

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "adieu/base/lifetime.h"
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/route/destination.h"
@@ -69,7 +70,7 @@ class Search {
   std::size_t spent_ = 0;        // of kAddresses
   bool temporary_ = false;       // the name service was in trouble about one of them
   std::optional<smtp::Outcome> refused_;  // what was said of the first address that may not be dialled
-  std::shared_ptr<Search*> self_;
+  const Lifetime lifetime_;
 };
 
 }  // namespace adieu::deliver

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "adieu/base/lifetime.h"
 #include "adieu/base/log.h"
 #include "adieu/base/loop.h"
 #include "adieu/relay/access/rules.h"
@@ -64,7 +65,7 @@ class Settling {
   std::unique_ptr<Timer> timer_;
   std::size_t under_way_ = 0;        // reads and settlements that the spool has not answered
   bool stopping_ = false;
-  std::shared_ptr<Settling*> self_;  // for completions that may find nobody
+  const Lifetime lifetime_;
 };
 
 }  // namespace adieu::deliver
