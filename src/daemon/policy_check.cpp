@@ -123,6 +123,11 @@ class PolicyCheck {
     if (::stat(directory.c_str(), &status) == 0) {
       if (!S_ISDIR(status.st_mode)) return complain(directory + " is no directory");
       if (const auto owned = check_owner(directory, config_.user); !owned) complain(owned.error().message);
+      // Made by an administrator, or by an earlier version, which left it to the umask.
+      if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        find(Severity::warning, config_.spool.position,
+             directory + " is open to others than its owner, and mail is in it: `chmod -R go= " + directory + "` mends that");
+      }
       return;
     }
     if (errno != ENOENT) return complain(directory + " cannot be opened: " + std::strerror(errno));

@@ -138,6 +138,7 @@ TEST_F(PolicyCheckTest, a_spool_of_another_owner_is_told_with_both_names) {
   ASSERT_NE(nobody, nullptr);
   const uid_t uid = nobody->pw_uid;
   fs::create_directory(directory_ / "spool");
+  fs::permissions(directory_ / "spool", fs::perms::owner_all);
   const std::string wrong = " belongs to root, and the relay becomes nobody (`user`): chown -R nobody ./spool\n";
   EXPECT_EQ(said_with("chain chain.pem; key key.pem", "tls off", "user nobody\n"), "2:15: ./spool" + wrong);
   ASSERT_EQ(::chown(path("spool").c_str(), uid, static_cast<gid_t>(-1)), 0);
@@ -148,6 +149,18 @@ TEST_F(PolicyCheckTest, a_spool_of_another_owner_is_told_with_both_names) {
   const auto made = make_directory(path("spool"), "nobody");
   ASSERT_FALSE(made) << "and serve says so, too";
   EXPECT_EQ(made.error().kind, ErrorKind::invalid);
+}
+
+TEST_F(PolicyCheckTest, a_spool_that_others_may_read_is_told_with_what_mends_it) {
+  fs::create_directory(directory_ / "spool");
+  for (const auto open : {fs::perms::group_read, fs::perms::others_exec}) {
+    fs::permissions(directory_ / "spool", fs::perms::owner_all | open);
+    EXPECT_EQ(said_with("chain chain.pem; key key.pem", "tls off"),
+              "2:15: warning: ./spool is open to others than its owner, and mail is in it: `chmod -R go= ./spool` mends that\n");
+    EXPECT_TRUE(good_);
+  }
+  fs::permissions(directory_ / "spool", fs::perms::owner_all);
+  EXPECT_EQ(said_with("chain chain.pem; key key.pem", "tls off"), "");
 }
 
 TEST_F(PolicyCheckTest, a_spool_that_cannot_be_is_told) {

@@ -67,7 +67,13 @@ void add_header(std::string& out, const DeliveryStatus& status, std::string_view
   const std::string millis = std::to_string(status.time.time_since_epoch().count());
   line(out, {"Date: ", rfc5322_date(status.time)});
   line(out, {"From: Mail Delivery System <MAILER-DAEMON@", status.hostname, ">"});
-  line(out, {"To: <", on_one_line(status.reverse_path.text()), ">"});
+  // An address cannot be folded: where no line holds it, a group without members says that there is one (RFC 5322 section 3.4).
+  const std::string to = status.reverse_path.text();
+  if (printable(to, kText) == to) {
+    line(out, {"To: <", to, ">"});
+  } else {
+    line(out, {"To: undisclosed-recipients:;"});
+  }
   line(out, {"Subject: ", any_failed(status) ? "Undelivered mail returned to sender" : "Delayed mail (still being tried)"});
   line(out, {"Message-ID: <", status.queue_id, ".", millis, "@", status.hostname, ">"});
   line(out, {"Auto-Submitted: auto-replied"});

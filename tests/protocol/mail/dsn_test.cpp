@@ -187,6 +187,20 @@ TEST(DeliveryStatusNotification, a_next_hops_words_stay_on_their_line_and_within
   }
 }
 
+TEST(DeliveryStatusNotification, long_addresses_are_whole_as_far_as_a_line_goes_and_never_name_another) {
+  for (const std::size_t size : {64u, 65u, 200u, 888u, 889u, 2000u}) {
+    DeliveryStatus one = status();
+    one.reverse_path.local_part = std::string(size, 'r');
+    one.recipients[0].forward_path.local_part = std::string(size, 'f');
+    const Parts parts = parse(delivery_status_notification(one));
+    const bool fits = size + std::string("@example.org").size() <= 900;
+    EXPECT_EQ(parts.header.find("\r\nTo: <" + one.reverse_path.text() + ">\r\n") != std::string::npos, fits) << size;
+    EXPECT_EQ(parts.header.find("\r\nTo: undisclosed-recipients:;\r\n") != std::string::npos, !fits) << size;
+    EXPECT_EQ(parts.parts[1].find("\r\nFinal-Recipient: rfc822; " + one.recipients[0].forward_path.text() + "\r\n") != std::string::npos, fits) << size;
+    EXPECT_EQ(parts.parts[1].find("...\r\nAction: failed\r\n") != std::string::npos, !fits) << size;
+  }
+}
+
 TEST(DeliveryStatusNotification, headers_that_are_no_plain_text_are_quoted_and_come_back_as_they_were) {
   for (const std::string headers :
        {"Subject: \xc3\xa9t\xc3\xa9\r\n", "Subject: trailing \t\xff \t\r\nX: =3D\r\n", "Subject: bare\rCR\r\n",
