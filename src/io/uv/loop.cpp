@@ -29,6 +29,9 @@ void need_descriptors() {
   if (taken.size() != kOfLibuv) throw std::system_error(error, std::system_category(), "an event loop needs descriptors");
 }
 
+/// The loop whose callback runs on this thread.
+thread_local Loop* current = nullptr;
+
 [[noreturn]] void refused(int error, const char* what) { throw std::system_error(error, std::system_category(), what); }
 
 }  // namespace
@@ -46,10 +49,13 @@ Loop::Loop() : random_(std::random_device()()) {
     refused(-error, "make an event loop");
   }
   wake_->get()->data = this;
+  idle_ = std::make_unique<Owned<uv_idle_t>>();
+  uv_idle_init(&loop_, idle_->get());
 }
 
 Loop::~Loop() {
   wake_.reset();
+  idle_.reset();
   // Handles that are being closed free their memory in their close callbacks, which run here.
   uv_run(&loop_, UV_RUN_DEFAULT);
   check(uv_loop_close(&loop_) == 0, "whatever lived in a loop was destroyed before it");
@@ -64,9 +70,19 @@ tl::expected<std::unique_ptr<adieu::Stream>, ConnectFailure> Loop::connect(const
   return Stream::connect(*this, endpoint, std::move(decided));
 }
 
-void Loop::turn(bool waits) { uv_run(&loop_, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT); }
+void Loop::turn(bool waits) {
+  Loop* const outer = std::exchange(current, this);
+  uv_run(&loop_, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+  run_own_tasks();
+  current = outer;
+}
 
 void Loop::post(Task task) {
+  if (current == this) {
+    if (own_tasks_.empty()) uv_idle_start(idle_->get(), [](uv_idle_t*) noexcept {});
+    own_tasks_.push_back(std::move(task));
+    return;
+  }
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
   const bool first = tasks_.empty();
@@ -84,8 +100,21 @@ void Loop::run_tasks() {
   running_.clear();
 }
 
+/// What these post in turn waits until the kernel was asked for news.
+void Loop::run_own_tasks() {
+  if (own_tasks_.empty()) return;
+  uv_idle_stop(idle_->get());
+  std::vector<Task> tasks;
+  tasks.swap(own_tasks_);
+  for (Task& task : tasks) task();
+  if (!own_tasks_.empty()) return;
+  tasks.clear();
+  own_tasks_.swap(tasks);  // its memory
+}
+
 void Loop::run() {
   while (!stopping_) turn(true);
+  const std::vector<Task> own = std::move(own_tasks_);
   std::vector<Task> left;
   {
     const std::lock_guard lock(mutex_);

@@ -65,11 +65,14 @@ class Loop final : public adieu::Loop {
 
  private:
   void run_tasks();
+  void run_own_tasks();
 
   uv_loop_t loop_{};
   std::unique_ptr<Owned<uv_async_t>> wake_;
   bool stopping_ = false;
   std::mt19937_64 random_;
+  std::vector<Task> own_tasks_;  // posted by callbacks of this loop, which need not wake it
+  std::unique_ptr<Owned<uv_idle_t>> idle_;  // runs while there are any: libuv does not wait then
   std::mutex mutex_;
   std::vector<Task> tasks_;   // guarded by mutex_
   std::vector<Task> running_;

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
+#include <memory>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -35,6 +38,52 @@ TEST(Loop, runs_tasks_of_other_threads_in_the_order_of_each) {
     ASSERT_EQ(order.size(), static_cast<std::size_t>(kTasks));
     for (int i = 0; i < kTasks; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
   }
+}
+
+TEST(Loop, runs_what_its_callbacks_post_later_and_in_order) {
+  Loop loop;
+  std::string seen;
+  Timer timer(loop, [&] {
+    loop.post([&] {
+      seen += 'b';
+      loop.post([&] { seen += 'd'; });
+      loop.post([&] { loop.stop(); });
+    });
+    loop.post([&] { seen += 'c'; });
+    seen += 'a';
+  });
+  timer.set(loop.now());
+  loop.run();
+  EXPECT_EQ(seen, "abcd");
+}
+
+TEST(Loop, hears_of_the_world_while_its_callbacks_post_without_end) {
+  Loop loop;
+  bool ends = false;
+  int turns = 0;
+  std::function<void()> again = [&] {
+    ++turns;
+    if (!ends) loop.post([&] { again(); });
+  };
+  Timer timer(loop, [&] {
+    ends = true;
+    loop.stop();
+  });
+  timer.set(loop.now() + 20ms);
+  loop.post([&] { again(); });
+  loop.run();
+  EXPECT_GT(turns, 1);
+}
+
+TEST(Loop, destroys_what_was_posted_when_it_ends) {
+  auto token = std::make_shared<int>();
+  Loop loop;
+  loop.post([&] {
+    loop.stop();
+    loop.post([&, token] { loop.post([token] {}); });
+  });
+  loop.run();
+  EXPECT_EQ(token.use_count(), 1);
 }
 
 TEST(Loop, destroys_tasks_that_come_after_its_end) {
