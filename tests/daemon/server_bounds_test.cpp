@@ -28,14 +28,31 @@ TEST_P(ServerBounds, R8_a_peer_that_takes_a_part_and_then_no_more_has_a_deadline
   secure();
   server.room = 0;
   client.say("NOOP\r\n");
+  const Deadline deadline = server.now + server.profile.session.limits.data_timeout;
   ASSERT_GT(server.connection->output().size(), 1u);
   server.now += std::chrono::seconds(10);
   server.connection->sent(1, server.now);
-  ASSERT_TRUE(server.connection->deadline());
-  EXPECT_EQ(*server.connection->deadline(), server.now + server.profile.session.limits.data_timeout);
+  EXPECT_EQ(server.connection->deadline(), deadline);
   server.expire();
   EXPECT_TRUE(server.closed);
   EXPECT_EQ(server.secure_ends().at(0).ending, Ending::timeout);
+}
+
+TEST_P(ServerBounds, an_octet_of_the_replies_now_and_then_gains_no_time) {
+  secure();
+  server.room = 0;
+  client.say("NOOP\r\nNOOP\r\nNOOP\r\n");
+  const Deadline deadline = server.connection->deadline();
+  ASSERT_EQ(deadline, Deadline(server.now + server.profile.session.limits.data_timeout));
+  while (server.now + std::chrono::minutes(1) < *deadline) {
+    server.now += std::chrono::minutes(1);
+    server.connection->sent(1, server.now);
+    server.work();
+    EXPECT_EQ(server.connection->deadline(), deadline);
+  }
+  server.room = ~std::size_t{0};
+  server.work();
+  EXPECT_NE(server.connection->deadline(), deadline) << "all was taken";
 }
 
 TEST_P(ServerBounds, R4_what_comes_behind_injected_octets_is_not_kept_and_gains_no_time) {

@@ -380,8 +380,11 @@ void ServerConnection::sent(std::size_t count, Instant now) {
     if (course_ == Course::closing && channel_->output().empty()) close_notify_handed_over(now);
   }
   // Set here too: the shell may wait for the transport to take the rest without a call of next_action.
-  write_deadline_.reset();
-  if (!output().empty()) write_deadline_ = now + profile_.session.limits.data_timeout;
+  if (output().empty()) {
+    write_deadline_.reset();
+  } else if (!write_deadline_) {
+    write_deadline_ = now + profile_.session.limits.data_timeout;
+  }
 }
 
 bool ServerConnection::wants_input() const {

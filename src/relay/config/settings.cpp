@@ -103,7 +103,7 @@ constexpr std::array kSettings = {
     Setting{"limits", "command-line", size, "2KiB", "", "a command with its CRLF, 512B or more: 500 5.5.2"},
     Setting{"limits", "text-line", size, "1MiB", "", "a line of mail data, 1000B or more: 554 5.6.0"},
     Setting{"limits", "command-timeout", duration, "5m", "", "for a client's next command to begin, and again for the whole of it: 421 4.4.2"},
-    Setting{"limits", "data-timeout", duration, "3m", "", "for a client's next octets of mail data: 421 4.4.2"},
+    Setting{"limits", "data-timeout", duration, "3m", "", "for a client's next octets of mail data, and for it to take all of the replies that wait for it: 421 4.4.2"},
     Setting{"limits", "connections", number, "2000", "", "of clients, in all: 421 4.7.0"},
     Setting{"limits", "connections-per-address", number, "50", "", "of one client, an IPv4 address or an IPv6 /64: 421 4.7.0"},
     Setting{"limits", "connections-per-site", number, "100", "", "of one IPv6 /48, clients of trusted networks not counted: 421 4.7.0"},

@@ -146,7 +146,7 @@ class ServerConnection {
   Instant layer_began_;
 
   Deadline layer_deadline_;         // of a handshake; of S and R
-  Deadline write_deadline_;         // the peer must take some of the output by then
+  Deadline write_deadline_;         // the peer must have taken all of the output at some moment until then: an octet now and then gains no time
   std::vector<Refusal> refusals_;  // of sessions that have been destroyed
   std::vector<tls::LayerEnd> layer_ends_;
 };
