@@ -71,6 +71,16 @@ int run(int argc, char** argv, void (*hangup)(int)) {
   closures_app->add_flag("--all", closures_command.all, "all peers, not the first 20");
   closures_app->add_flag("--json", closures_command.json, "one JSON object a line");
 
+  MessageCommand message_command;
+  CLI::App* message_app = with_policy_file(app.add_subcommand("message", "the way of a message, told from the log"));
+  message_app->add_option("WHAT", message_command.about, "a queue-id, a Message-ID, or an address that sent or received");
+  message_app->add_option("--from", message_command.from, "its reverse-path")->option_text("ADDRESS");
+  message_app->add_option("--to", message_command.to, "one of its recipients")->option_text("ADDRESS");
+  message_app->add_option("--log", message_command.logs, "read this log, in the order given; -: standard input")->option_text("FILE")->allow_extra_args(false);
+  message_app->add_option("--since", message_command.since, "from then on (UTC): 2h, 12:00, 2026-11-28, 2026-11-28T12:00")->option_text("TIME");
+  message_app->add_option("--until", message_command.until, "until then (UTC)")->option_text("TIME");
+  message_app->add_flag("--json", message_command.json, "one JSON object a message");
+
   SinkCommand sink_command;
   CLI::App* sink_app = app.add_subcommand("sink", "an SMTP sink: stores each message as a file");
   sink_app->add_option("ADDR:PORT", sink_command.endpoint)->required();
@@ -101,6 +111,7 @@ int run(int argc, char** argv, void (*hangup)(int)) {
   if (settings_command->parsed()) return finish("settings", settings(json));
   if (sink_app->parsed()) return sink(sink_command);
   if (closures_app->parsed()) return finish("closures", closures(policy_file, closures_command));
+  if (message_app->parsed()) return finish("message", message(policy_file, message_command));
   if (probe_app->parsed()) return finish("probe", probe(probe_command));
   for (CLI::App* command : {list_command, show_command, retry_command}) {
     if (command->parsed()) queue_command.verb = command->get_name();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "adieu/base/result.h"
 #include "adieu/relay/config/load.h"
@@ -42,6 +43,17 @@ struct ClosuresCommand {
   bool json = false;
 };
 int closures(const std::string& policy_file, const ClosuresCommand& command);
+
+struct MessageCommand {
+  std::string about;         // a queue-id, a Message-ID or an address; empty: any
+  std::string from;
+  std::string to;
+  std::vector<std::string> logs;  // "-": standard input; none: where the policy file has the log go
+  std::string since;
+  std::string until;
+  bool json = false;
+};
+int message(const std::string& policy_file, const MessageCommand& command);
 
 struct SinkCommand {
   std::string endpoint;      // ADDR:PORT

@@ -1,9 +1,11 @@
 """What an administrator finds in the log: the whole story of a message by its queue-id, every refusal in one line, postmaster's mail."""
+import pathlib
 import re
 import socket
 import ssl
+import subprocess
 
-from adieu_test_peers import MESSAGE, Relay, Sink, client_context, run, wait_until
+from adieu_test_peers import ADIEU, MESSAGE, Relay, Sink, client_context, run, wait_until
 
 NUMBERED = b"Message-ID: <1@example.org>\r\n" + MESSAGE
 
@@ -49,6 +51,10 @@ class Session:
         return self.read()
 
 
+def message(*words, **options):
+    return subprocess.run([ADIEU, "message", *words], capture_output=True, text=True, timeout=20, **options)
+
+
 def lines(relay, *parts):
     return [line for line in relay.log().splitlines() if all(part in line for part in parts)]
 
@@ -69,6 +75,30 @@ def test_story(directory, children):
     assert len(lines(relay, "event=delivered", f"queue-id={queue_id}", "to=<")) == 2
     closure, = lines(relay, "event=closure", f"connection={connection} client=[127.0.0.1]:{client.port} helo=client.example")
     assert len(sink.messages()) >= 1, closure
+
+
+def test_message(directory, children):
+    """`adieu message` tells what became of the mail from A to B, whatever an administrator knows of it"""
+    relay, _ = everything(directory, children)
+    client = Session(relay)
+    queue_id = client.mail(NUMBERED).split()[-1]
+    client.say("QUIT")
+    wait_until("its end", lambda: lines(relay, "event=removed", queue_id))
+    log = pathlib.Path(directory) / "the.log"
+    log.write_text(relay.log())
+    for asked in ([queue_id], ["1@example.org"], ["<b@example.net>"], ["--from", "a@example.org", "--to", "b@example.net", "--since", "1h"]):
+        told = message("--log", log, *asked)
+        assert told.returncode == 0, told
+        for part in (queue_id, "<1@example.org>", f"taken from [127.0.0.1]:{client.port} (client.example)", "delivered to <b@example.net>",
+                     "left the queue", "Delivered to its recipient."):
+            assert part in told.stdout, (asked, part, told.stdout)
+    behind_syslog = "".join(f"Nov 28 12:00:00 mx1 adieu[7]: {line.split(' ', 1)[1]}\n" for line in relay.log().splitlines())
+    told = message("--log", "-", queue_id, input=behind_syslog)
+    assert "Nov 28 12:00:00  left the queue" in told.stdout, told
+    for asked, words in ((["--until", "1h", queue_id], "is about that"), (["nobody@example.net"], "is about that"), ([], "expected a queue-id"),
+                         (["--since", "noon", queue_id], "expected a time")):
+        told = message("--log", log, *asked)
+        assert told.returncode != 0 and words in told.stderr, (asked, told)
 
 
 def test_cut(directory, children):
@@ -151,4 +181,4 @@ def test_postmaster(directory, children):
         assert b"X-Forward-Path: <admin@example.net>\r\n" in message, message
 
 
-run([test_story, test_cut, test_refusals, test_syntax_and_errors, test_postmaster])
+run([test_story, test_message, test_cut, test_refusals, test_syntax_and_errors, test_postmaster])
