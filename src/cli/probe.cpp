@@ -8,7 +8,7 @@
 #include "adieu/protocol/mail/address.h"
 #include "adieu/relay/probe/probe.h"
 #include "cli/commands.h"
-#include "daemon/probe_dialer.h"
+#include "tools/probe_dialer.h"
 #include "io/gnutls/credentials.h"
 #include "relay/config/values.h"
 
@@ -65,7 +65,7 @@ int probe(const ProbeCommand& command) {
     untested += finding.verdict == Verdict::untested ? 1 : 0;
     std::cout << (command.json ? as_json(finding) : finding.row()) << std::endl;  // at once: the next answer may take its time
   };
-  auto dialer = daemon::ProbeDialer::open({host->host, host->port, *timeout, command.trust});
+  auto dialer = tools::ProbeDialer::open({host->host, host->port, *timeout, command.trust});
   if (!dialer) {
     tell({probe::Question::connection, Verdict::untested, {}, "no connection", printable(dialer.error().message), std::nullopt});
   } else {

@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "daemon/logger.h"
 #include "daemon/relay.h"
-#include "daemon/sink.h"
+#include "tools/sink.h"
 
 namespace adieu::cli {
 namespace {
@@ -66,7 +66,7 @@ int sink(const SinkCommand& command) {
     return kUsage;
   }
   const auto log = daemon::make_stderr_log(LogLevel::debug);
-  const auto done = daemon::run_sink(*endpoint, command.directory, *log);
+  const auto done = tools::run_sink(*endpoint, command.directory, *log);
   if (done) return kOk;
   const int status = tell(*log, done.error());
   return status == kConfiguration ? kFailed : status;  // there is no policy file that could be wrong

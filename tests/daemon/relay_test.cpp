@@ -16,7 +16,7 @@
 #include <thread>
 
 #include "adieu/relay/config/load.h"
-#include "daemon/sink.h"
+#include "tools/sink.h"
 
 namespace adieu::daemon {
 namespace {
@@ -242,7 +242,7 @@ TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_goo
   KeptLog sink_log;
   auto relay = Relay::open(std::move(*loaded.config), log);
   ASSERT_TRUE(relay) << relay.error().message;
-  std::thread sink([&] { EXPECT_TRUE(run_sink({*IpAddress::parse("127.0.0.1"), sink_port}, directory / "sink", sink_log)); });
+  std::thread sink([&] { EXPECT_TRUE(tools::run_sink({*IpAddress::parse("127.0.0.1"), sink_port}, directory / "sink", sink_log)); });
   std::thread running([&] { EXPECT_EQ((*relay)->run(), 0); });
   while (log.count("event=listening") == 0 || sink_log.count("event=listening") == 0) std::this_thread::yield();
 

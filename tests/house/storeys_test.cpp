@@ -21,9 +21,9 @@ struct Include {
   std::string target;
 };
 
-// base 0, protocol 1, relay 2, io 3, daemon 4, cli 5; -1: none of the project's.
+// base 0, protocol 1, relay 2, io 3, tools 4, daemon 5, cli 6; -1: none of the project's.
 int storey(const std::string& path) {
-  static const std::vector<std::string> kNames = {"base", "protocol", "relay", "io", "daemon", "cli"};
+  static const std::vector<std::string> kNames = {"base", "protocol", "relay", "io", "tools", "daemon", "cli"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (path.rfind(kNames[i] + "/", 0) == 0) return static_cast<int>(i);
   }

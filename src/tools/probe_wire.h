@@ -10,7 +10,7 @@
 #include "adieu/relay/probe/wire.h"
 #include "io/uv/socket.h"
 
-namespace adieu::daemon {
+namespace adieu::tools {
 
 struct ProbeTarget {
   std::string host;        // a name or an address; for SNI, and what the certificate is held against
@@ -64,4 +64,4 @@ class ProbeWire final : public probe::Wire {
   std::optional<probe::Event> end_;  // fin or reset: nothing more is read
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools

@@ -1,12 +1,12 @@
 // See probe_dialer.h.
-#include "daemon/probe_dialer.h"
+#include "tools/probe_dialer.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
 
 #include <cstring>
 
-namespace adieu::daemon {
+namespace adieu::tools {
 namespace {
 
 Endpoint endpoint_of(const addrinfo& found, std::uint16_t port) {
@@ -60,4 +60,4 @@ Result<std::unique_ptr<probe::Wire>> ProbeDialer::connect() {
   return tl::unexpected<Error>(std::move(last));
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools

@@ -1,5 +1,5 @@
 // See probe_wire.h.
-#include "daemon/probe_wire.h"
+#include "tools/probe_wire.h"
 
 #include <poll.h>
 
@@ -10,7 +10,7 @@
 #include "io/gnutls/channel.h"
 #include "io/gnutls/peer_certificate.h"
 
-namespace adieu::daemon {
+namespace adieu::tools {
 namespace {
 
 using probe::Event;
@@ -197,4 +197,4 @@ void ProbeWire::read() {
   }
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools

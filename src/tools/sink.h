@@ -8,10 +8,10 @@
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
 
-namespace adieu::daemon {
+namespace adieu::tools {
 
 /// Listens on `endpoint` with STARTTLS by a self-signed certificate, and writes each message as DIRECTORY/NUMBER.eml: its envelope in the fields
 /// X-Reverse-Path and X-Forward-Path, then the mail data. Runs until SIGTERM or SIGINT.
 Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& log);
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools

@@ -7,9 +7,9 @@
 
 #include "adieu/base/ip.h"
 #include "adieu/base/result.h"
-#include "daemon/probe_wire.h"
+#include "tools/probe_wire.h"
 
-namespace adieu::daemon {
+namespace adieu::tools {
 
 class ProbeDialer {
  public:
@@ -26,4 +26,4 @@ class ProbeDialer {
   std::vector<Endpoint> endpoints_;
 };
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools

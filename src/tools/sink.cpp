@@ -1,5 +1,5 @@
 // See sink.h.
-#include "daemon/sink.h"
+#include "tools/sink.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@
 #include "io/gnutls/channel.h"
 #include "io/uv/stream.h"
 
-namespace adieu::daemon {
+namespace adieu::tools {
 namespace {
 
 constexpr std::size_t kConnections = 10'000;
@@ -133,4 +133,4 @@ Result<> run_sink(const Endpoint& endpoint, const std::string& directory, Log& l
   }
 }
 
-}  // namespace adieu::daemon
+}  // namespace adieu::tools
