@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,7 +11,7 @@
 #include <vector>
 
 #include "adieu/protocol/smtp/server_session.h"
-#include "adieu/protocol/tls/layer_end.h"
+#include "adieu/protocol/tls/layer.h"
 
 namespace adieu::smtp {
 
@@ -57,7 +56,7 @@ class ServerConnection {
   /// False: leave what else comes in the transport.
   bool wants_input() const;
   /// R has been read and S is about to go: what the transport holds already came before S and must be read first (R4).
-  bool reads_before_writing() const { return course_ == Course::closing && received_close_notify(); }
+  bool reads_before_writing() const { return course_ == Course::closing && layer_.received_close_notify(); }
 
   Deadline deadline() const;
   void expire(Instant now);
@@ -72,7 +71,7 @@ class ServerConnection {
   /// The layers that have ended since the last call.
   std::vector<tls::LayerEnd> take_layer_ends();
   /// The layer that is in force: what was negotiated, or null in plaintext. For the trace field and for logs.
-  const tls::ChannelInfo* tls() const;
+  const tls::ChannelInfo* tls() const { return layer_.info(); }
   /// None between two layers and at the end.
   const ServerSession* session() const { return session_.get(); }
 
@@ -83,20 +82,15 @@ class ServerConnection {
   bool work_on_channel(Instant now);
   void peer_closed(Instant now);
   void close_layer(Instant now);
-  void close_notify_handed_over(Instant now);
-  void break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits = false);
-  void finish_layer(tls::Ending ending, Instant now);
+  void end_or_go_on(Instant now);
+  void break_layer(tls::Event event, std::string detail, Instant now);
+  void finish_layer(Instant now);
   void end_session();
-  void hand_over(std::size_t count);
   void heard();
   void abandon(Instant now);
   enum class Encrypting : std::uint8_t { all, what_may_precede_an_alert };
   void encrypt(Encrypting which);
   bool promise_in_records() const;
-  void note(tls::Event event) { state_ = tls::on(state_, event); }
-  bool received_close_notify() const;
-  template <class State>
-  bool in() const { return std::holds_alternative<State>(state_); }
 
   /// What follows from the closure machine's state and the session's wish.
   enum class Course : std::uint8_t {
@@ -109,27 +103,16 @@ class ServerConnection {
   };
 
   const ServerConnectionProfile& profile_;
-  tls::State state_ = tls::Plain{};
+  tls::Layer layer_;
   Course course_ = Course::going_on;
   bool stays_plain_ = false;        // with R and S the session goes on in plaintext
   bool shutting_down_ = false;      // the session was told; a TLS layer that begins after that is broken at once
-  bool eof_ = false;
-  std::unique_ptr<tls::Channel> channel_;
   std::unique_ptr<ServerSession> session_;
   bool settled_ = false;            // the session has done all it can with what it was given
   std::uint64_t question_ = 0;      // the open one, 0 where none
   std::uint64_t last_question_ = 0;
 
-  // Inside TLS a reply is handed over when the ciphertext that carries it is: marks tie one to the other.
-  struct Mark {
-    std::uint64_t ciphertext_end;
-    std::size_t plaintext;
-  };
-  std::deque<Mark> marks_;
-  std::size_t encrypted_ = 0;       // octets of the session's output that stand in the channel's already
-  std::uint64_t ciphertext_taken_ = 0;
-
-  // The layer, as far as its closure record wants to know.
+  // What the layer will have cost.
   ServerStanding standing_;         // of a session that has been destroyed
   /// R11: a message whose 2xx was handed over, while nothing that came later has been heard of the client.
   struct Unconfirmed {
@@ -139,13 +122,8 @@ class ServerConnection {
   std::vector<Unconfirmed> unconfirmed_;
   bool acknowledged_in_vain_ = false;  // there was such a message when that session ended
   std::string peer_name_;
-  std::string detail_;
   bool over_limit_ = false;
-  std::uint64_t octets_in_ = 0;
-  std::uint64_t octets_out_ = 0;
-  Instant layer_began_;
 
-  Deadline layer_deadline_;         // of a handshake; of S and R
   Deadline write_deadline_;         // the peer must have taken all of the output at some moment until then: an octet now and then gains no time
   std::vector<Refusal> refusals_;  // of sessions that have been destroyed
   std::vector<tls::LayerEnd> layer_ends_;
