@@ -21,16 +21,13 @@ bool is_final(const Finished& finished) {
 
 /// How a handshake ended, for log, DSN and record: by the closure record's word for it where the library has none of its own.
 std::string words_of_handshake(tls::Event event, const std::string& detail) {
-  std::string_view word;
-  if (event == tls::Event::fin) word = name(tls::Ending::fin);
-  if (event == tls::Event::rst) word = name(tls::Ending::rst);
-  if (event == tls::Event::timeout) word = name(tls::Ending::timeout);
-  if (word.empty() || detail.empty()) return std::string(word) + detail;
-  return std::string(word) + ", " + detail;
+  if (event == tls::Event::alert || event == tls::Event::corrupt) return detail;
+  const std::string word(name(tls::plaintext_ending(event)));
+  return detail.empty() ? word : word + ", " + detail;
 }
 }  // namespace
 
-ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_began_(now) {
+ClientConnection::ClientConnection(const ClientConnectionProfile& profile, Instant now) : profile_(profile), layer_(now) {
   check(profile.starttls == ClientStartTls::never || profile.channels != nullptr, "a TLS next hop has a channel factory");
   session_ = std::make_unique<ClientSession>(
       profile.session, ClientLayer{.secure = false, .starttls = profile.starttls, .start = ClientLayer::Start::greeting}, now);
@@ -40,20 +37,16 @@ ClientConnection::~ClientConnection() = default;
 
 void ClientConnection::begin_tls(Instant now) {
   session_.reset();
-  channel_ = profile_.channels->make();
-  note(tls::Event::begin_handshake);
+  layer_.begin_tls(profile_.channels->make(), now, now + profile_.handshake_timeout);
   course_ = Course::going_on;
-  layer_began_ = now;
-  octets_in_ = octets_out_ = 0;
   messages_ = 0;
   heard_in_layer_ = false;
-  layer_deadline_ = now + profile_.handshake_timeout;
 }
 
 bool ClientConnection::is_to_be_renewed(Instant now) const {
   const bool old = (profile_.renew_after_messages != 0 && messages_ >= profile_.renew_after_messages) ||
-                   (profile_.renew_after != Duration(0) && now - layer_began_ >= profile_.renew_after);
-  return old && channel_ && session_->has_extension("XTLSRETURN");
+                   (profile_.renew_after != Duration(0) && now - layer_.began() >= profile_.renew_after);
+  return old && layer_.is_tls() && session_->has_extension("XTLSRETURN");
 }
 
 bool ClientConnection::can_rest() const {
@@ -62,44 +55,32 @@ bool ClientConnection::can_rest() const {
 
 /// R and S have passed. No message is sent in this plaintext layer: it requires STARTTLS, even where the next hop's policy does not (R17).
 void ClientConnection::begin_plaintext_again(Instant now) {
-  channel_.reset();
+  layer_.begin_plaintext(now);
   rests_ = !waiting_;
   const auto start = rests_ ? ClientLayer::Start::rest : ClientLayer::Start::hello;
   session_ = std::make_unique<ClientSession>(
       profile_.session, ClientLayer{.secure = false, .starttls = ClientStartTls::required, .start = start}, now);
   course_ = Course::going_on;
-  layer_began_ = now;
-  octets_in_ = octets_out_ = 0;
-}
-
-bool ClientConnection::received_close_notify() const {
-  const auto* closing = std::get_if<tls::Closing>(&state_);
-  return closing != nullptr && closing->received;
 }
 
 void ClientConnection::receive(Octets octets, Instant now) {
   if (course_ == Course::ending || octets.empty()) return;
-  octets_in_ += octets.size();
-  if (is_broken()) return;  // R4: S is still to go; what comes until then is dropped
-  if (received_close_notify()) {
-    break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
-  } else if (course_ == Course::starting_tls) {
-    break_layer(tls::Event::octets_behind, "octets behind the reply to STARTTLS", now);
-  } else if (channel_) {
-    channel_->receive(octets);
-  } else {
-    session_->receive(octets, now);
+  switch (layer_.receive(octets)) {
+    case tls::Layer::Place::channel:
+    case tls::Layer::Place::nowhere: break;
+    case tls::Layer::Place::behind_close_notify: break_layer(tls::Event::octets_behind, "octets behind close_notify", now); break;
+    case tls::Layer::Place::session:
+      if (course_ == Course::starting_tls) {
+        break_layer(tls::Event::octets_behind, "octets behind the reply to STARTTLS", now);
+      } else {
+        session_->receive(octets, now);
+      }
   }
 }
 
 void ClientConnection::receive_eof(Instant now) {
-  if (course_ == Course::ending) return;
-  heard_fin_ = true;
-  if (channel_) {
-    channel_->receive_eof();
-  } else {
-    break_layer(tls::Event::fin, "the next hop closed the connection", now);
-  }
+  layer_.receive_eof();
+  if (!layer_.is_tls()) break_layer(tls::Event::fin, "the next hop closed the connection", now);
 }
 
 void ClientConnection::receive_reset(Instant now) {
@@ -109,36 +90,32 @@ void ClientConnection::receive_reset(Instant now) {
 
 /// The transport takes nothing more: not even the S that is still due after octets came behind R.
 void ClientConnection::end_at_once(Instant now) {
-  if (course_ == Course::closing) finish_layer(tls::Ending::injected, now);
+  if (course_ == Course::closing) finish_layer(now);
   course_ = Course::ending;
-  channel_.reset();
-  layer_deadline_.reset();
+  layer_.drop();
 }
 
 /// The layer is over. The connection goes on in plaintext only if a message waits or may come, and the next hop has said nothing behind R: in
 /// plaintext it may speak only when it is asked.
 void ClientConnection::end_or_go_on(Instant now) {
-  if ((waiting_ || rests_) && std::holds_alternative<tls::Plain>(state_) && channel_->unread() == 0 && !heard_fin_) {
+  finish_layer(now);
+  if ((waiting_ || rests_) && layer_.leads_to_plaintext()) {
     begin_plaintext_again(now);
     return;
   }
   course_ = Course::ending;
-  channel_.reset();
+  layer_.drop();
 }
 
 /// True when a record's plaintext was given to the session, which shall work on it before anything behind it is read.
 bool ClientConnection::work_on_channel(Instant now) {
-  while (channel_ && course_ != Course::ending && !received_close_notify() && !is_broken()) {
+  while (course_ != Course::ending) {
     std::string plaintext;
-    const std::size_t said = channel_->output().size();
-    switch (channel_->step(plaintext)) {
+    switch (layer_.step(plaintext)) {
       case tls::ChannelEvent::wants_input: return false;
       case tls::ChannelEvent::established:
-        note(tls::Event::established);
-        layer_deadline_.reset();
         session_ = std::make_unique<ClientSession>(
             profile_.session, ClientLayer{.secure = true, .starttls = ClientStartTls::never, .start = ClientLayer::Start::hello}, now);
-        encrypted_ = 0;
         return true;
       case tls::ChannelEvent::plaintext:
         heard_in_layer_ = true;
@@ -146,9 +123,7 @@ bool ClientConnection::work_on_channel(Instant now) {
         session_->receive(plaintext, now);
         return true;
       case tls::ChannelEvent::close_notify: peer_closed(now); return false;
-      case tls::ChannelEvent::broken:
-        break_layer(channel_->failure().event, channel_->failure().detail, now, channel_->output().size() > said);
-        return false;
+      case tls::ChannelEvent::broken: break_layer(layer_.failure().event, layer_.failure().detail, now); return false;
     }
   }
   return false;
@@ -156,19 +131,17 @@ bool ClientConnection::work_on_channel(Instant now) {
 
 /// R: the replies that came before it have been worked on, none can come any more (R14, R16).
 void ClientConnection::peer_closed(Instant now) {
-  note(tls::Event::received_close_notify);
-  if (std::holds_alternative<tls::Plain>(state_)) {
-    finish_layer(tls::Ending::mutual, now);
+  if (layer_.is_over()) {
     end_or_go_on(now);
     return;
   }
   closed_.tls_failed |= !heard_in_layer_;
-  if (channel_->unread() == 0 && can_rest()) {
+  if (layer_.unread() == 0 && can_rest()) {
     rests_ = true;
     session_.reset();
   }
   end_session("the next hop ended TLS");
-  if (channel_->unread() != 0) {
+  if (layer_.unread() != 0) {
     break_layer(tls::Event::octets_behind, "octets behind close_notify", now);
   } else {
     close_layer(now);
@@ -177,19 +150,16 @@ void ClientConnection::peer_closed(Instant now) {
 
 /// S, once everything before it in the output has gone.
 void ClientConnection::close_layer(Instant now) {
-  channel_->close();
+  layer_.close(now + profile_.close_notify_timeout);
   course_ = Course::closing;
-  layer_deadline_ = now + profile_.close_notify_timeout;
 }
 
-void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits) {
-  if (course_ == Course::ending || is_broken()) return;
-  const bool handshaking = std::holds_alternative<tls::Handshaking>(state_);
+void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now) {
+  if (course_ == Course::ending || layer_.is_broken()) return;
+  const bool handshaking = layer_.is_handshaking();
   if (handshaking) detail = words_of_handshake(event, detail);
-  note(event);
-  const auto* broken = std::get_if<tls::Broken>(&state_);
-  if (channel_ && broken == nullptr) return;  // a FIN behind R: S can still be written
-  if (channel_ && !heard_in_layer_) closed_.tls_failed = true;
+  if (!layer_.break_by(event, detail)) return;
+  if (layer_.is_tls() && !heard_in_layer_) closed_.tls_failed = true;
   if (handshaking) {
     Outcome failure;
     failure.status = {4, 7, 5};
@@ -198,21 +168,17 @@ void ClientConnection::break_layer(tls::Event event, std::string detail, Instant
   }
   // Records are numbered, so the alert can only follow all that were made before it. Where they would complete the message under way, neither they nor
   // the alert are sent.
-  const bool goes = handshaking || (alert_waits && !(session_ && session_->end_of_data_waits()));
+  const bool goes = handshaking || (layer_.alert_waits() && !(session_ && session_->end_of_data_waits()));
   const std::string end = event == tls::Event::alert ? "TLS ended by the alert " + detail : "TLS ended without close_notify";
-  end_session(channel_ ? end : detail);
-  detail_ = std::move(detail);
-  if (broken != nullptr && broken->ending == tls::Ending::injected) {
-    if (course_ != Course::closing) close_layer(now);
+  end_session(layer_.is_tls() ? end : detail);
+  if (layer_.is_injected()) {
+    close_layer(now);
     return;
   }
-  tls::Ending ending = broken != nullptr ? broken->ending : tls::Ending::fin;
-  if (broken == nullptr && event == tls::Event::rst) ending = tls::Ending::rst;
-  if (broken == nullptr && event == tls::Event::timeout) ending = tls::Ending::timeout;
-  finish_layer(ending, now);
+  finish_layer(now);
   course_ = Course::ending;
-  if (!goes) channel_.reset();
-  layer_deadline_ = now + profile_.close_notify_timeout;
+  if (!goes) layer_.drop();
+  layer_.wait_until(now + profile_.close_notify_timeout);
 }
 
 void ClientConnection::end_session(std::string_view why) {
@@ -234,31 +200,15 @@ void ClientConnection::end_session(std::string_view why) {
   session_.reset();
 }
 
-void ClientConnection::finish_layer(tls::Ending ending, Instant now) {
-  const tls::Effect effect = std::exchange(in_message_, false) ? tls::Effect::rolled_back
-                             : quit_sent_                     ? tls::Effect::after_quit
-                                                              : tls::Effect::none;
-  layer_ends_.push_back({.secure = channel_ != nullptr,
-                         .ending = ending,
-                         .effect = effect,
-                         .detail = std::exchange(detail_, {}),
-                         .info = channel_ ? channel_->info() : tls::ChannelInfo{},
-                         .peer_name = {},
-                         .octets_in = octets_in_,
-                         .octets_out = octets_out_,
-                         .transactions = std::exchange(delivered_, 0),
-                         .lasted = now - layer_began_});
-  layer_deadline_.reset();
-}
-
-/// Octets stay in the session's output until the records made of them have been handed over, so that the session can tell: what comes before that is no
-/// reply to them.
-void ClientConnection::encrypt() {
-  if (!channel_ || session_->output().size() <= encrypted_) return;
-  const Octets fresh = session_->output().substr(encrypted_);
-  channel_->send(fresh);
-  encrypted_ += fresh.size();
-  encrypted_end_ = octets_out_ + channel_->output().size();
+void ClientConnection::finish_layer(Instant now) {
+  tls::LayerEnd end = layer_.end(now);
+  if (std::exchange(in_message_, false)) {
+    end.effect = tls::Effect::rolled_back;
+  } else if (quit_sent_) {
+    end.effect = tls::Effect::after_quit;
+  }
+  end.transactions = std::exchange(delivered_, 0);
+  layer_ends_.push_back(std::move(end));
 }
 
 ClientConnectionAction ClientConnection::next_action(Instant now) {
@@ -271,7 +221,7 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
     }
     if (course_ != Course::going_on || !session_) break;
     ClientAction action = session_->next_action();
-    encrypt();
+    layer_.encrypt(session_->output(), session_->output().size());
     if (std::holds_alternative<Ready>(action)) {
       if (!waiting_) {
         is_ready_ = true;
@@ -293,12 +243,12 @@ ClientConnectionAction ClientConnection::next_action(Instant now) {
       course_ = Course::starting_tls;
     } else if (auto* end = std::get_if<ClientEnd>(&action)) {
       closed_.failure = std::move(end->failure);
-      closed_.tls_failed |= end->at_starttls || (channel_ && !heard_in_layer_);
+      closed_.tls_failed |= end->at_starttls || (layer_.is_tls() && !heard_in_layer_);
       session_.reset();
-      if (channel_) {
+      if (layer_.is_tls()) {
         close_layer(now);
       } else {
-        finish_layer(tls::Ending::mutual, now);
+        finish_layer(now);
         course_ = Course::ending;
       }
     } else if (!more) {
@@ -363,38 +313,21 @@ void ClientConnection::quit(Instant now) {
   session_->quit(now);
 }
 
-Octets ClientConnection::output() const {
-  if (channel_) return channel_->output();
-  if (!session_) return {};
-  check(std::holds_alternative<tls::Plain>(state_), "a session inside TLS speaks through its channel");
-  return session_->output();
-}
+Octets ClientConnection::output() const { return layer_.output(session_ ? session_->output() : Octets{}); }
 
 void ClientConnection::sent(std::size_t count, Instant now) {
-  octets_out_ += count;
-  if (!channel_) {
-    session_->sent(count, now);
-    return;
-  }
-  channel_->consume_output(count);
-  if (session_ && encrypted_ != 0) {
-    const std::size_t whole = octets_out_ >= encrypted_end_ ? std::exchange(encrypted_, 0) : 0;
-    session_->sent(std::min(whole, session_->output().size()), now);  // a session that has ended has cleared it
-  }
-  if (course_ != Course::closing || !channel_->output().empty()) return;
-  note(tls::Event::sent_close_notify);
-  const auto* broken = std::get_if<tls::Broken>(&state_);
-  if (broken == nullptr && !std::holds_alternative<tls::Plain>(state_)) return;  // now wait for R
-  finish_layer(broken != nullptr ? broken->ending : tls::Ending::mutual, now);
-  end_or_go_on(now);
+  const std::size_t said = layer_.sent(count);
+  // A part of a record, too, is progress.
+  if (session_ && !session_->output().empty()) session_->sent(said, now);
+  if (course_ == Course::closing && layer_.sent_close_notify() && layer_.is_over()) end_or_go_on(now);
 }
 
 Deadline ClientConnection::deadline() const {
-  return session_ && course_ == Course::going_on ? earlier(layer_deadline_, session_->deadline()) : layer_deadline_;
+  return session_ && course_ == Course::going_on ? earlier(layer_.deadline(), session_->deadline()) : layer_.deadline();
 }
 
 void ClientConnection::expire(Instant now) {
-  if (layer_deadline_ && *layer_deadline_ <= now) {
+  if (layer_.deadline() && *layer_.deadline() <= now) {
     give_up("", now);
   } else if (session_ && course_ == Course::going_on) {
     session_->expire(now);
@@ -402,9 +335,5 @@ void ClientConnection::expire(Instant now) {
 }
 
 std::vector<tls::LayerEnd> ClientConnection::take_layer_ends() { return std::exchange(layer_ends_, {}); }
-
-const tls::ChannelInfo* ClientConnection::tls() const {
-  return channel_ && !std::holds_alternative<tls::Handshaking>(state_) ? &channel_->info() : nullptr;
-}
 
 }  // namespace adieu::smtp

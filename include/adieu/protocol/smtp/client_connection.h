@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "adieu/protocol/smtp/client_session.h"
-#include "adieu/protocol/tls/layer_end.h"
+#include "adieu/protocol/tls/layer.h"
 
 namespace adieu::smtp {
 
@@ -66,7 +66,7 @@ class ClientConnection {
   void expire(Instant now);
 
   std::vector<tls::LayerEnd> take_layer_ends();
-  const tls::ChannelInfo* tls() const;
+  const tls::ChannelInfo* tls() const { return layer_.info(); }
 
  private:
   void begin_tls(Instant now);
@@ -76,15 +76,11 @@ class ClientConnection {
   void end_or_go_on(Instant now);
   bool work_on_channel(Instant now);
   void peer_closed(Instant now);
-  void break_layer(tls::Event event, std::string detail, Instant now, bool alert_waits = false);
+  void break_layer(tls::Event event, std::string detail, Instant now);
   void close_layer(Instant now);
-  void finish_layer(tls::Ending ending, Instant now);
+  void finish_layer(Instant now);
   void end_at_once(Instant now);
   void end_session(std::string_view why);
-  void encrypt();
-  void note(tls::Event event) { state_ = tls::on(state_, event); }
-  bool received_close_notify() const;
-  bool is_broken() const { return std::holds_alternative<tls::Broken>(state_); }
 
   enum class Course : std::uint8_t {
     going_on,
@@ -94,28 +90,19 @@ class ClientConnection {
   };
 
   const ClientConnectionProfile& profile_;
-  tls::State state_ = tls::Plain{};
+  tls::Layer layer_;
   Course course_ = Course::going_on;
-  std::unique_ptr<tls::Channel> channel_;
   std::unique_ptr<ClientSession> session_;
   std::optional<Finished> finished_;   // of a session that the end of its layer has cut
   ClientClosed closed_;
-  bool in_message_ = false;            // begun, and not all of its replies have come
-  std::size_t encrypted_ = 0;          // octets of the session's output that stand in records not yet handed over
-  std::uint64_t encrypted_end_ = 0;    // where the last of those ends among octets_out_
+  bool in_message_ = false;                 // begun, and not all of its replies have come
   std::optional<OutgoingMessage> waiting_;  // for a new layer: R17
   bool is_ready_ = false;                   // Ready was told; neither `send` nor `quit` was called since
   bool rests_ = false;                      // waits in plaintext for the next message, or will once S is out (R16)
-  bool heard_fin_ = false;
   bool heard_in_layer_ = false;             // a record of data
   std::uint64_t messages_ = 0;              // in this layer
   bool quit_sent_ = false;
-  std::string detail_;
   std::uint32_t delivered_ = 0;
-  std::uint64_t octets_in_ = 0;
-  std::uint64_t octets_out_ = 0;
-  Instant layer_began_;
-  Deadline layer_deadline_;
   std::vector<tls::LayerEnd> layer_ends_;
 };
 
