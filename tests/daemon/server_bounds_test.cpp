@@ -79,6 +79,19 @@ TEST_P(ServerBounds, R4_what_comes_behind_injected_octets_is_not_kept_and_gains_
   EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
 }
 
+TEST_P(ServerBounds, R4_injected_octets_are_what_the_record_tells_where_a_shutdown_comes_before_S_is_out) {
+  secure();
+  server.room = 0;
+  client.channel->close();
+  server.receive(client.take_records() + "x");
+  server.connection->give_up(server.now);
+  server.work();
+  EXPECT_TRUE(server.closed);
+  ASSERT_EQ(server.secure_ends().size(), 1u);
+  EXPECT_EQ(server.secure_ends().at(0).ending, Ending::injected);
+  EXPECT_EQ(server.secure_ends().at(0).detail, "octets behind close_notify");
+}
+
 TEST_P(ServerBounds, replies_that_are_never_quite_taken_are_let_go_of_as_they_are) {
   server.start();
   client.say_plain("EHLO c\r\n");

@@ -155,7 +155,7 @@ void ClientConnection::close_layer(Instant now) {
 }
 
 void ClientConnection::break_layer(tls::Event event, std::string detail, Instant now) {
-  if (course_ == Course::ending || layer_.is_broken()) return;
+  if (course_ == Course::ending) return;
   const bool handshaking = layer_.is_handshaking();
   if (handshaking) detail = words_of_handshake(event, detail);
   if (!layer_.break_by(event, detail)) return;

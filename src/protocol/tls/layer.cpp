@@ -64,6 +64,7 @@ ChannelEvent Layer::step(std::string& plaintext) {
 }
 
 bool Layer::break_by(Event event, std::string detail) {
+  if (is_broken()) return true;
   note(event);
   if (const auto* broken = std::get_if<Broken>(&state_)) {
     ending_ = broken->ending;

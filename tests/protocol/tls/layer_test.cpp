@@ -215,11 +215,13 @@ TEST_F(TlsLayer, R4_octets_behind_R_are_counted_neither_read_nor_kept_and_S_goes
   EXPECT_TRUE(layer.is_injected());
   layer.close(now + 5s);
   EXPECT_EQ(layer.receive("more"), Layer::Place::nowhere);
+  EXPECT_TRUE(layer.break_by(Event::timeout, "shutdown"));
   flush();
   EXPECT_TRUE(layer.sent_close_notify() && layer.is_over());
   EXPECT_FALSE(layer.leads_to_plaintext());
   const tls::LayerEnd end = layer.end(now);
   EXPECT_EQ(end.ending, Ending::injected);
+  EXPECT_EQ(end.detail, "octets behind close_notify") << "what broke it first";
   EXPECT_EQ(end.octets_in, kHello + kHello + 12);
   EXPECT_EQ(end.octets_out, kHello + kHello);
 }

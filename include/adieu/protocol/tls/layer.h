@@ -61,8 +61,8 @@ class Layer {
   const ChannelFailure& failure() const { return channel_->failure(); }
   /// The step that said `broken` has put our alert into the output.
   bool alert_waits() const { return alert_waits_; }
-  /// FIN, RST, a time-out, octets behind R, or what `failure` tells. `detail` goes into the record, unless empty. False where the layer goes on all
-  /// the same: a FIN behind R leaves S to be sent.
+  /// FIN, RST, a time-out, octets behind R, or what `failure` tells. `detail` goes into the record, unless empty or another event broke the layer
+  /// before. False where the layer goes on all the same: a FIN behind R leaves S to be sent.
   bool break_by(Event event, std::string detail);
 
   /// Makes records of what the session has said, `said` being all of its output: up to `end`, as far as that is not done. Octets of it must not
