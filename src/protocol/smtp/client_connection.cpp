@@ -177,8 +177,11 @@ void ClientConnection::break_layer(tls::Event event, std::string detail, Instant
   }
   finish_layer(now);
   course_ = Course::ending;
-  if (!goes) layer_.drop();
-  layer_.wait_until(now + profile_.close_notify_timeout);
+  if (goes) {
+    layer_.wait_until(now + profile_.close_notify_timeout);
+  } else {
+    layer_.drop();
+  }
 }
 
 void ClientConnection::end_session(std::string_view why) {

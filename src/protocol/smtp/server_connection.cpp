@@ -155,7 +155,6 @@ void ServerConnection::end_or_go_on(Instant now) {
 void ServerConnection::end_session() {
   if (!session_) return;
   standing_ = session_->standing();
-  acknowledged_in_vain_ = !unconfirmed_.empty();
   peer_name_ = session_->client_name().name;
   for (Refusal& refusal : session_->take_refusals()) refusals_.push_back(std::move(refusal));
   session_.reset();
@@ -176,25 +175,27 @@ void ServerConnection::break_layer(tls::Event event, std::string detail, Instant
   const bool goes = layer_.alert_waits() ? !promise_in_records() : layer_.in_records() == 0;
   end_session();
   finish_layer(now);
-  if (!goes) layer_.drop();
   course_ = Course::ending;
-  layer_.wait_until(now + profile_.close_notify_timeout);
+  if (goes) {
+    layer_.wait_until(now + profile_.close_notify_timeout);
+  } else {
+    layer_.drop();
+  }
 }
 
 void ServerConnection::finish_layer(Instant now) {
-  const tls::Effect effect = effect_of(standing_, acknowledged_in_vain_ && !unconfirmed_.empty());
   tls::LayerEnd end = layer_.end(now);
-  end.effect = effect;
+  // A handshake that fails costs nothing: what is unconfirmed then was acknowledged in the plaintext before it.
+  end.effect = effect_of(standing_, !unconfirmed_.empty() && end.ending != tls::Ending::handshake);
   end.over_limit = std::exchange(over_limit_, false);
   end.peer_name = std::exchange(peer_name_, {});
   end.transactions = standing_.committed;
-  if (effect == tls::Effect::revoked || effect == tls::Effect::rolled_back) end.messages = std::move(standing_.messages);
+  if (end.effect == tls::Effect::revoked || end.effect == tls::Effect::rolled_back) end.messages = std::move(standing_.messages);
   for (const Unconfirmed& each : unconfirmed_) {
-    if (effect == tls::Effect::ack_unconfirmed) end.messages.push_back(each.transaction->summary());
+    if (end.effect == tls::Effect::ack_unconfirmed) end.messages.push_back(each.transaction->summary());
     each.transaction->unconfirmed();
   }
   unconfirmed_.clear();
-  acknowledged_in_vain_ = false;
   layer_ends_.push_back(std::move(end));
   standing_ = ServerStanding{.counts = standing_.counts};
 }
@@ -234,7 +235,6 @@ ServerConnectionAction ServerConnection::next_action(Instant now) {
     if (course_ == Course::starting_tls && output().empty()) {
       end_session();
       standing_ = ServerStanding{.counts = standing_.counts};  // what plaintext did is not in the TLS layer's record
-      acknowledged_in_vain_ = false;
       begin_tls(now);
       continue;
     }

@@ -120,7 +120,6 @@ class ServerConnection {
     std::uint64_t octets_in;        // how many the transport had given by then
   };
   std::vector<Unconfirmed> unconfirmed_;
-  bool acknowledged_in_vain_ = false;  // there was such a message when that session ended
   std::string peer_name_;
   bool over_limit_ = false;
 
