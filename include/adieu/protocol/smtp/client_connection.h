@@ -1,4 +1,6 @@
-// The layers of one connection, client side: the counterpart of ServerConnection for delivery. Rules R8, R14 to R16. Pure.
+// The layers of one connection, client side: the counterpart of ServerConnection for delivery; rules R8, R14 to R17. tls::Layer has the
+// facts of the layer in force, ClientSession speaks SMTP within it; decided here is which message a layer carries, what is believed of
+// replies when it ends, and whether the connection goes on behind it. Pure.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// The layers of one connection, server side: a plaintext session, a TLS layer with a session of its own, plaintext again. Where
-// the closure machine, the TLS channel and the session meet; rules R1 to R9, R20. Pure: the transport's octets in and out, time as
-// an argument. Each layer's session is destroyed with its layer, so nothing it learned or had open outlives it (R3, R5).
+// The layers of one connection, server side: a plaintext session, a TLS layer with a session of its own, plaintext again; rules R1 to
+// R11, R20. tls::Layer has the facts of the layer in force, ServerSession speaks SMTP within it; decided here is what follows from the two:
+// when S goes, what rolls back or stays unconfirmed, which replies still go out, whether plaintext comes again. Pure: the transport's octets
+// in and out, time as an argument. Each layer's session is destroyed with its layer, so nothing it learned or had open outlives it (R3, R5).
 #pragma once
 
 #include <cstdint>
