@@ -62,6 +62,24 @@ int run(int argc, char** argv, void (*hangup)(int)) {
   show_command->add_flag("--json", queue_command.json, "one JSON object a line");
   CLI::App* retry_command = queue_app->add_subcommand("retry", "try now what waits for its time");
   retry_command->add_option("QUEUE-ID", queue_command.queue_id, "this message alone; all where none is given");
+  retry_command->add_flag("--dry-run", queue_command.dry_run, "only say how many");
+  CLI::App* summary_command = queue_app->add_subcommand("summary", "how old the queue is, by destination");
+  summary_command->add_flag("--all", queue_command.all, "all destinations, not the first 20");
+  summary_command->add_flag("--json", queue_command.json, "one JSON object a destination");
+  CLI::App* destinations_command = queue_app->add_subcommand("destinations", "connections of each destination, and why it is not tried");
+  destinations_command->add_flag("--json", queue_command.json, "one JSON object a destination");
+  list_command->add_option("--sort", queue_command.sort, "by this")->check(CLI::IsMember({"age", "arrived", "attempts", "destination", "from", "next-attempt", "size"}));
+  list_command->add_option("--limit", queue_command.limit, "at most so many")->option_text("N");
+  const std::vector<CLI::App*> queue_verbs = {list_command, show_command, retry_command, summary_command, destinations_command};
+  for (CLI::App* command : {list_command, retry_command, summary_command}) {
+    command->add_option("--next-hop", queue_command.next_hop, "what goes there")->option_text("NAME");
+    command->add_option("--domain", queue_command.domain, "what has a recipient there")->option_text("DOMAIN");
+    command->add_option("--from", queue_command.from, "what has this reverse-path; <>: notifications")->option_text("ADDRESS");
+    command->add_option("--to", queue_command.to, "what has this recipient")->option_text("ADDRESS");
+    command->add_option("--older-than", queue_command.older_than, "what came longer ago: 12h, 7d")->option_text("TIME");
+    command->add_option("--state", queue_command.state, "waiting, due or delivering")->check(CLI::IsMember({"waiting", "due", "delivering"}));
+    command->add_option("--reason", queue_command.reason, "what waits for a reason that holds this text")->option_text("TEXT");
+  }
 
   ClosuresCommand closures_command;
   CLI::App* closures_app = with_policy_file(app.add_subcommand("closures", "how the TLS sessions of peers end, and what that costs"));
@@ -97,7 +115,7 @@ int run(int argc, char** argv, void (*hangup)(int)) {
   probe_app->add_option("--from", probe_command.from, "their reverse-path (the null one)")->option_text("ADDRESS");
   probe_app->add_flag("--json", probe_command.json, "one JSON object a line");
 
-  for (CLI::App* command : {list_command, show_command, retry_command}) command->fallthrough();  // -c may stand behind the verb
+  for (CLI::App* command : queue_verbs) command->fallthrough();  // -c may stand behind the verb
 
   try {
     app.parse(argc, argv);
@@ -113,7 +131,7 @@ int run(int argc, char** argv, void (*hangup)(int)) {
   if (closures_app->parsed()) return finish("closures", closures(policy_file, closures_command));
   if (message_app->parsed()) return finish("message", message(policy_file, message_command));
   if (probe_app->parsed()) return finish("probe", probe(probe_command));
-  for (CLI::App* command : {list_command, show_command, retry_command}) {
+  for (const CLI::App* command : queue_verbs) {
     if (command->parsed()) queue_command.verb = command->get_name();
   }
   return finish("queue", queue(policy_file, queue_command));

@@ -29,8 +29,19 @@ int check(const std::string& policy_file);
 int settings(bool json);
 
 struct QueueCommand {
-  std::string verb;          // list, show, retry
+  std::string verb;          // list, show, retry, summary, destinations
   std::string queue_id;      // of show and retry; empty: all
+  std::string next_hop;      // this and the following: those that it holds for; empty: all
+  std::string domain;
+  std::string from;
+  std::string to;
+  std::string older_than;    // a duration
+  std::string state;         // waiting, due, delivering
+  std::string reason;        // a part of it
+  std::string sort;          // of list: a member of its entries
+  std::size_t limit = 0;     // of list: entries; 0: all
+  bool all = false;          // of summary: destinations
+  bool dry_run = false;      // of retry
   bool json = false;
 };
 int queue(const std::string& policy_file, const QueueCommand& command);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adieu/relay/access/limits.h"
@@ -41,8 +42,9 @@ class Relay {
   void shut_down();
   void stop_when_idle();
   Control::Answer answer(const std::string& request);
-  Control::Answer list(std::optional<spool::MessageId> id);
-  void retry(std::optional<spool::MessageId> id, std::function<void(std::string)> reply);
+  template <class Entry, class Place>
+  Control::Answer by_shards(std::function<std::pair<std::vector<Entry>, bool>(deliver::Delivery&, Place&)> part);
+  void retry(const deliver::ListFilter& filter, std::function<void(std::string)> reply);
 
   const config::Config config_;
   Log& log_;

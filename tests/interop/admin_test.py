@@ -210,6 +210,39 @@ def test_list(directory, children):
     slow.wait(20)
 
 
+def test_filters(directory, children):
+    """adieu queue: list, summary and retry by filters, destinations and why they are not tried"""
+    relay = Relay(directory, f"host 127.0.0.1:{free_port()}; tls off", retry="after 1h; then-every 1h; give-up 5d",
+                  first="next-hop other { host 127.0.0.1:1; tls off }\ndomains two two.example\nrelay from network local to domains two via other")
+    children.append(relay)
+    with smtp(relay) as client:
+        for number in range(3):
+            client.sendmail("a@example.org", ["b@one.example", "c@two.example"], f"Subject: {number}\r\n\r\n" + "x" * 100 * number)
+        client.sendmail("z@example.org", ["b@one.example"], "Subject: z\r\n\r\n")
+    wait_until("all wait", lambda: relay.queue("list", "--state", "waiting", "--json").stdout.count("\n") == 7)
+
+    def count(*words):
+        return relay.queue("list", "--json", *words).stdout.count("\n")
+
+    for words, expected in ((("--next-hop", "other"), 3), (("--domain", "one.example"), 4), (("--from", "z@example.org"), 1), (("--to", "<c@two.example>"), 3),
+                            (("--older-than", "1h"), 0), (("--reason", "refused"), 7), (("--state", "delivering"), 0), (("--limit", "2"), 2),
+                            (("--domain", "one.example", "--from", "a@example.org"), 3)):
+        assert count(*words) == expected, (words, count(*words))
+    sizes = [json.loads(line)["size"] for line in relay.queue("list", "--json", "--sort", "size", "--limit", "3").stdout.splitlines()]
+    assert sizes == sorted(sizes) and len(sizes) == 3, sizes
+    table = relay.queue("summary").stdout.splitlines()
+    assert table[1].split()[:2] == ["TOTAL", "7"] and table[2].split()[:2] == ["out", "4"], table
+    assert json.loads(relay.queue("summary", "--json", "--next-hop", "other").stdout)["recipients"] == 3
+    sites = {site["destination"]: site for site in map(json.loads, relay.queue("destinations", "--json").stdout.splitlines())}
+    assert sites["other"]["state"] == "backed off" and sites["other"]["failures"] >= 1 and "refused" in sites["other"]["reason"], sites
+    for words, expected in ((("list", "--older-than", "1h"), "nothing in the queue is like that"), (("list", "--older-than", "soon"), "expected a duration"),
+                            (("destinations",), "not tried until 2"), (("retry", "--dry-run", "--domain", "two.example"), "3 deliveries would be tried now"),
+                            (("retry", "--domain", "two.example"), "3 deliveries are tried now")):
+        said = relay.queue(*words)
+        assert expected in said.stdout + said.stderr, (words, said)
+    wait_until("they wait again", lambda: count("--state", "waiting") == 7)
+
+
 class Tarpit(threading.Thread):
     """A next hop that greets nobody, until it is told to obey."""
 
@@ -331,4 +364,4 @@ def test_hoarders(directory, children):
         one.close()
 
 
-run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_list, test_exit_status, test_few_descriptors, test_hoarders])
+run([test_stopped_reader, test_log_file, test_hangup_at_start, test_ports, test_silent_askers, test_queue_words, test_list, test_filters, test_exit_status, test_few_descriptors, test_hoarders])

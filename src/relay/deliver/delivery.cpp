@@ -49,12 +49,6 @@ void Delivery::add(const route::Destination& destination, queue::Job job) {
   schedule();
 }
 
-std::size_t Delivery::retry(std::optional<spool::MessageId> id) {
-  const std::size_t count = queue_.retry(id, now());
-  schedule();
-  return count;
-}
-
 void Delivery::schedule() {
   if (scheduled_) return;
   scheduled_ = true;

@@ -207,8 +207,7 @@ std::optional<Instant> Queue::next_wake() const {
   return when;
 }
 
-std::size_t Queue::retry(std::optional<spool::MessageId> id, Now now) {
-  const auto chosen = [&](const Job& job) { return !id || job.message->head()->id == *id; };
+std::size_t Queue::retry(const std::function<bool(const Listed&)>& chosen, Now now) {
   const auto end_back_off = [&](Sites::iterator site) {
     if (!site->second.blocked) return;
     if (!site->second.promised) site->second.promised = (*site->second.blocked)->first;
@@ -216,9 +215,18 @@ std::size_t Queue::retry(std::optional<spool::MessageId> id, Now now) {
     update(site);
   };
   std::size_t count = 0;
+  // These first: what waits there ends the back-off of its destination, and with it the waiting of those.
+  for (auto next = sites_.begin(); next != sites_.end();) {
+    const auto site = next++;
+    if (!site->second.blocked) continue;
+    const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), [&](const auto& due) { return chosen(listed(due.second, *site)); });
+    if (jobs == 0) continue;
+    end_back_off(site);
+    count += static_cast<std::size_t>(jobs);
+  }
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     const auto here = next++;
-    if (!chosen(here->second.second)) continue;
+    if (!chosen(listed(*here))) continue;
     auto node = waiting_.extract(here);
     --size_;
     Job& job = node.mapped().second;
@@ -227,14 +235,6 @@ std::size_t Queue::retry(std::optional<spool::MessageId> id, Now now) {
     add(node.mapped().first, std::move(job), now);
     if (const auto site = sites_.find(node.mapped().first); site != sites_.end()) end_back_off(site);
     ++count;
-  }
-  for (auto next = sites_.begin(); next != sites_.end();) {
-    const auto site = next++;
-    if (!site->second.blocked) continue;
-    const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), [&](const auto& due) { return chosen(due.second); });
-    if (jobs == 0) continue;
-    end_back_off(site);
-    count += static_cast<std::size_t>(jobs);
   }
   return count;
 }

@@ -18,6 +18,7 @@ const route::Destination kB{"b", "example.org"};
 constexpr Now kNow{Instant(5'000s), WallTime(1'000'000'000ms)};
 Now after(Duration time) { return {kNow.instant + time, kNow.wall + time}; }
 bool never(const Job&) { return false; }
+bool all(const Listed&) { return true; }
 
 struct QueueTest : testing::Test {
   Job job(std::uint64_t id, WallTime next = {}, int recipients = 1) { return job(id, next, recipients, budget); }
@@ -166,16 +167,24 @@ TEST_F(QueueTest, retry_ends_waiting_and_backing_off) {
   queue.add(kA, job(1), kNow);
   queue.add(kB, job(2, kNow.wall + 60s), kNow);
   queue.back_off(kA, 60s, "x", kNow, never);
-  EXPECT_EQ(queue.retry(spool::MessageId{7}, kNow), 0u);
-  EXPECT_EQ(queue.retry(std::nullopt, kNow), 2u);
+  EXPECT_EQ(queue.retry([](const Listed& each) { return each.job.message->head()->id.value == 7; }, kNow), 0u);
+  EXPECT_EQ(queue.retry(all, kNow), 2u);
   EXPECT_EQ(take(kA), 1u);
   EXPECT_EQ(take(kB), 2u);
+}
+TEST_F(QueueTest, retry_counts_what_waits_for_its_destination_beside_what_waits_for_its_time) {
+  queue.add(kA, job(1), kNow);
+  queue.add(kA, job(2), kNow);
+  queue.add(kA, job(3, kNow.wall + 60s), kNow);
+  queue.back_off(kA, 60s, "x", kNow, never);
+  EXPECT_EQ(queue.retry(all, kNow), 3u);
+  EXPECT_EQ(queue.retry(all, kNow), 0u);
 }
 TEST_F(QueueTest, retry_never_makes_a_back_off_longer) {
   queue.add(kA, job(1), kNow);
   queue.back_off(kA, 60s, "x", kNow, never);
   for (int seconds = 1; seconds <= 3; ++seconds) {
-    EXPECT_EQ(queue.retry(std::nullopt, after(1s * seconds)), 1u);
+    EXPECT_EQ(queue.retry(all, after(1s * seconds)), 1u);
     const auto again = queue.back_off(kA, 300s, "x", after(1s * seconds), never);
     EXPECT_EQ(again.wait, 60s - 1s * seconds) << "the time that was promised stands";
     EXPECT_EQ(queue.failures(kA), 1u);
@@ -183,6 +192,28 @@ TEST_F(QueueTest, retry_never_makes_a_back_off_longer) {
   queue.wake(after(60s));
   EXPECT_EQ(queue.back_off(kA, 300s, "x", after(60s), never).wait, 300s);
   EXPECT_EQ(queue.failures(kA), 2u);
+}
+TEST_F(QueueTest, tells_of_its_destinations_a_few_at_a_time) {
+  queue.add(kA, job(1), kNow);
+  queue.add(kA, job(2), kNow);
+  queue.add(kB, job(3, kNow.wall + 60s), kNow);  // nothing is due there, and nothing known
+  const route::Destination c{"c", ""};
+  queue.add(c, job(4), kNow);
+  queue.back_off(c, 60s, "no route", kNow, never);
+  queue.connection_opened(kA);
+  const auto first = queue.sites({}, 1);
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].destination, kA);
+  EXPECT_EQ(first[0].due, 2u);
+  EXPECT_EQ(first[0].connections[static_cast<std::size_t>(Doing::opening)], 1u);
+  EXPECT_FALSE(first[0].until);
+  const auto rest = queue.sites(kA, 10);
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0].destination, c);
+  EXPECT_EQ(rest[0].until, kNow.wall + 60s);
+  EXPECT_EQ(rest[0].reason, "no route");
+  EXPECT_EQ(rest[0].failures, 1u);
+  EXPECT_TRUE(queue.sites(c, 10).empty());
 }
 /// A walk in steps while the queue changes.
 TEST_F(QueueTest, is_walked_through_a_few_jobs_at_a_time_and_what_stays_is_met_once) {

@@ -14,6 +14,7 @@
 #include "adieu/protocol/dns/resolver.h"
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/deliver/connection_budget.h"
+#include "adieu/relay/deliver/listed.h"
 #include "adieu/relay/deliver/next_hop_profile.h"
 #include "adieu/relay/deliver/outbound.h"
 #include "adieu/relay/deliver/search.h"
@@ -48,26 +49,18 @@ class Delivery final : public Outbound::Owner {
   Delivery& operator=(const Delivery&) = delete;
 
   void add(const route::Destination& destination, queue::Job job);
-  /// A job as `adieu queue list` shows it.
-  struct Listed {
-    enum class State : std::uint8_t { waiting, due, delivering };
-    std::shared_ptr<const spool::MessageHead> head;
-    std::vector<std::uint32_t> recipients;  // indices into the head's recipients
-    std::string destination;
-    State state{};
-    std::uint32_t attempts = 0;
-    WallTime next_attempt{};                // when it waits: its own, or the destination's where that is later
-    std::string reason;                     // why it waits, or what its last attempt met
-  };
   /// How far a list has come; new: nowhere.
   struct ListPlace {
     queue::Queue::Place queue;
     std::uint64_t connection = 0;  // of those that deliver
     bool at_end = false;
   };
-  /// The next entries from `place` on, which moves; all, or those of one message.
-  std::vector<Listed> list(ListPlace& place, std::optional<spool::MessageId> id) const;
-  std::size_t retry(std::optional<spool::MessageId> id);
+  /// The next entries from `place` on, which moves.
+  std::vector<Listed> list(ListPlace& place, const ListFilter& filter) const;
+  /// The next few destinations behind `after`; none: that was all.
+  std::vector<queue::ListedSite> destinations(const route::Destination& after) const;
+  /// Tries now what waits and matches. How many jobs that were.
+  std::size_t retry(const ListFilter& filter);
 
   /// Begins nothing new; calls `on_idle` when no message is under way any more.
   void shut_down(std::function<void()> on_idle);

@@ -47,6 +47,18 @@ struct Listed {
   bool waits = false;              // until next_attempt
 };
 
+/// A destination as `adieu queue destinations` shows it.
+struct ListedSite {
+  route::Destination destination;
+  std::array<std::size_t, 4> connections{};  // by Doing
+  std::size_t limit = 0;
+  std::size_t due = 0;              // jobs
+  std::uint32_t failures = 0;       // in a row
+  bool reached = false;             // the last time
+  std::optional<WallTime> until;    // backed off until then
+  std::string reason;               // of that
+};
+
 /// What a connection to a destination is doing. All of them count for the destination's limit; the first two can take a job.
 enum class Doing : std::uint8_t { opening, idling, sending, ending };
 
@@ -101,8 +113,8 @@ class Queue {
   /// When `wake` has something to do.
   std::optional<Instant> next_wake() const;
 
-  /// Lets what waits be tried now: the jobs of one message, or all, and ends the back-off of their destinations. How many jobs that were.
-  std::size_t retry(std::optional<spool::MessageId> id, Now now);
+  /// Lets what waits be tried now: the jobs that are `chosen`; ends the back-off of their destinations. How many jobs that were.
+  std::size_t retry(const std::function<bool(const Listed&)>& chosen, Now now);
   /// How far a walk through all jobs has come; new: nowhere.
   struct Place {
     bool waiting_done = false;
@@ -114,6 +126,8 @@ class Queue {
   /// Goes on from `place`, which it moves, for at most `steps` jobs. Between two calls the queue may change: what does not change its place is visited
   /// once; what does may be met twice, or missed when it went back to those that wait.
   void walk(Place& place, std::size_t steps, const std::function<void(const Listed&)>& visit) const;
+  /// At most `count` destinations behind `after`, in their order: those that have something due, a connection, or a failure to remember.
+  std::vector<ListedSite> sites(const route::Destination& after, std::size_t count) const;
   std::size_t size() const { return size_; }
 
  private:
@@ -140,6 +154,8 @@ class Queue {
   };
   using Sites = std::map<route::Destination, Site>;
 
+  static Listed listed(const Waiting::value_type& waiting);
+  static Listed listed(const Job& due, const Sites::value_type& site);
   Sites::iterator site_of(const route::Destination& destination);
   /// After each change of a site: puts it into the line it belongs to, or lets go of it.
   void update(Sites::iterator site);

@@ -1,0 +1,42 @@
+// See listed.h.
+#include "adieu/relay/deliver/listed.h"
+
+#include <algorithm>
+
+#include "adieu/base/bytes.h"
+
+namespace adieu::deliver {
+namespace {
+
+std::string_view bare(std::string_view address) {
+  if (address.starts_with('<') && address.ends_with('>')) return address.substr(1, address.size() - 2);
+  return address;
+}
+
+}  // namespace
+
+std::string_view name(Listed::State state) {
+  switch (state) {
+    case Listed::State::waiting: return "waiting";
+    case Listed::State::due: return "due";
+    case Listed::State::delivering: return "delivering";
+  }
+  return "unknown";
+}
+
+bool ListFilter::matches(const Listed& job) const {
+  const spool::MessageHead& head = *job.head;
+  const auto any_recipient = [&](const auto& holds) {
+    return std::any_of(job.recipients.begin(), job.recipients.end(), [&](std::uint32_t index) { return holds(head.recipients[index].forward_path); });
+  };
+  if (id && head.id != *id) return false;
+  if (state && job.state != *state) return false;
+  if (arrived_before && head.arrived >= *arrived_before) return false;
+  if (!next_hop.empty() && job.destination.next_hop != next_hop) return false;
+  if (!from.empty() && !equal_ignoring_case(head.reverse_path.text(), bare(from))) return false;
+  if (!to.empty() && !any_recipient([&](const mail::Mailbox& each) { return equal_ignoring_case(each.text(), bare(to)); })) return false;
+  if (!domain.empty() && !any_recipient([&](const mail::Mailbox& each) { return equal_ignoring_case(each.domain, domain); })) return false;
+  return reason.empty() || to_ascii_lower(job.reason).find(to_ascii_lower(reason)) != std::string::npos;
+}
+
+}  // namespace adieu::deliver
