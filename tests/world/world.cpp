@@ -209,7 +209,8 @@ Verdict run(std::uint64_t seed, bool traces) {
   const std::int64_t kinds = clock.between(1, 4);
   for (std::int64_t number = 1; number <= kinds; ++number) {
     std::vector<std::string> tokens;
-    for (std::int64_t i = clock.between(1, 8); i > 0; --i) tokens.push_back("m" + std::to_string(number) + "-" + std::to_string(i));
+    // The seed is a part of them, since they alone decide about octets and recipients: no two worlds send the same.
+    for (std::int64_t i = clock.between(1, 8); i > 0; --i) tokens.push_back("m" + std::to_string(seed) + "-" + std::to_string(number) + "-" + std::to_string(i));
     verdict.messages += tokens.size();
     hosts.push_back(std::make_unique<Host>(clock, network, *IpAddress::parse("198.51.100." + std::to_string(number))));
     clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, tls, std::move(tokens)));
