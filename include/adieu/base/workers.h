@@ -1,20 +1,20 @@
 // A few threads for work that waits for the disk, so that no loop does. Tasks are run in the order in which they were given, several at once.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "adieu/base/task.h"
+#include "adieu/base/threads.h"
 
 namespace adieu {
 
 class Workers {
  public:
-  explicit Workers(std::size_t threads) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  explicit Workers(std::size_t count, Threads& threads = Threads::of_machine()) : wake_(threads.signal()) {
+    for (std::size_t i = 0; i < count; ++i) threads_.push_back(threads.start("worker", [this] { work(); }));
   }
   ~Workers() { finish(); }
   /// Runs what was given before, then ends the threads; what is given later runs at once, on the giver's thread.
@@ -23,8 +23,7 @@ class Workers {
       const std::lock_guard lock(mutex_);
       ending_ = true;
     }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    wake_->notify_all();
     threads_.clear();
   }
   Workers(const Workers&) = delete;
@@ -39,14 +38,14 @@ class Workers {
     }
     tasks_.push_back(std::move(task));
     lock.unlock();
-    wake_.notify_one();
+    wake_->notify_one();
   }
 
  private:
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
+      wake_->wait(lock, [this] { return ending_ || !tasks_.empty(); });
       if (tasks_.empty()) return;
       Task task = std::move(tasks_.front());
       tasks_.pop_front();
@@ -58,10 +57,10 @@ class Workers {
   }
 
   std::mutex mutex_;
-  std::condition_variable wake_;
+  const std::unique_ptr<Threads::Signal> wake_;
   std::deque<Task> tasks_;  // guarded by mutex_
   bool ending_ = false;     // guarded by mutex_
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Threads::Thread>> threads_;
 };
 
 }  // namespace adieu

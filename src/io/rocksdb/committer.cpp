@@ -1,7 +1,6 @@
 // See committer.h.
 #include "io/rocksdb/committer.h"
 
-#include <pthread.h>
 #include <rocksdb/write_batch.h>
 
 #include <iterator>
@@ -19,16 +18,23 @@ Error to_error(const ::rocksdb::Status& status, const std::string& what) {
   return {ErrorKind::io, words + " (check the spool's disk and its permissions)"};
 }
 
-Committer::Committer(::rocksdb::DB& db, Disk& disk, bool sync, Log& log)
-    : db_(db), disk_(disk), sync_(sync), log_(log), synced_(db.GetLatestSequenceNumber()), thread_([this] { work(); }) {}
+Committer::Committer(::rocksdb::DB& db, Disk& disk, Threads& threads, bool sync, Log& log)
+    : db_(db),
+      disk_(disk),
+      threads_(threads),
+      sync_(sync),
+      log_(log),
+      wake_(threads.signal()),
+      synced_(db.GetLatestSequenceNumber()),
+      thread_(threads.start("commit", [this] { work(); })) {}
 
 void Committer::finish() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  wake_->notify_one();
+  thread_.reset();
 }
 
 void Committer::submit(Change change) {
@@ -40,16 +46,15 @@ void Committer::submit(Change change) {
     wanted |= change.durable && enough();
     waiting_.push_back(std::move(change));
   }
-  if (wanted) wake_.notify_one();
+  if (wanted) wake_->notify_one();
 }
 
 void Committer::work() {
-  ::pthread_setname_np(::pthread_self(), "commit");
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    wake_->wait(lock, [this] { return ending_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    if (!enough()) wake_.wait_for(lock, Gathering::kLongest, [this] { return enough(); });
+    if (!enough()) wake_->wait_until(threads_, lock, threads_.now() + Gathering::kLongest, [this] { return enough(); });
     gathering_.came(std::exchange(durable_waiting_, 0), open_.load(std::memory_order_relaxed));
     std::vector<Change> changes = std::exchange(waiting_, {});
     for (Change& change : changes) {

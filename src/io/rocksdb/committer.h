@@ -7,18 +7,17 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
 #include "adieu/base/task.h"
+#include "adieu/base/threads.h"
 #include "io/rocksdb/disk.h"
 
 namespace adieu::rocksdb {
@@ -77,7 +76,7 @@ class Gathering {
 class Committer {
  public:
   /// `sync` off: nothing is synced, for trying things out. `db` and `disk` outlive this. What is in the database already has been synced.
-  Committer(::rocksdb::DB& db, Disk& disk, bool sync, Log& log);
+  Committer(::rocksdb::DB& db, Disk& disk, Threads& threads, bool sync, Log& log);
   ~Committer() { finish(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
@@ -105,10 +104,11 @@ class Committer {
 
   ::rocksdb::DB& db_;
   Disk& disk_;
+  Threads& threads_;
   const bool sync_;
   Log& log_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  const std::unique_ptr<Threads::Signal> wake_;
   std::vector<Change> waiting_;      // guarded by mutex_
   std::vector<std::function<void(const Error&)>> under_way_;  // guarded by mutex_: the impatient ones of the batch that is being written
   std::size_t durable_waiting_ = 0;  // guarded by mutex_, as is gathering_
@@ -119,7 +119,7 @@ class Committer {
   std::atomic<bool> in_trouble_ = false;
   std::optional<Error> trouble_;     // guarded by mutex_
   bool ending_ = false;              // guarded by mutex_
-  std::thread thread_;
+  std::unique_ptr<Threads::Thread> thread_;
 };
 
 /// A failure of the database as an Error: no_space or io, with what an administrator can do.

@@ -69,7 +69,7 @@ void Disk::insist(std::string_view verb, const std::string& path, const std::fun
       frozen_ = true;
       break;
     }
-    news_.wait_for(lock, wait, [this] { return frozen_.load(); });
+    news_->wait_until(threads_, lock, threads_.now() + wait, [this] { return frozen_.load(); });
     if (frozen_) break;
     wait = std::min(wait * 2, kLongestWait);
   }
@@ -84,8 +84,8 @@ void Disk::insist(std::string_view verb, const std::string& path, const std::fun
 void Disk::note(const std::string& what, int error) {
   Error now = error_of_errno(what, error);
   if (!trouble_) {
-    since_ = Clock::now();
-    news_.notify_all();
+    since_ = threads_.now();
+    news_->notify_all();
   }
   const bool told = trouble_ && trouble_->kind == now.kind;
   if (!told) {
@@ -120,11 +120,11 @@ bool Disk::watch(std::chrono::milliseconds time) {
   for (;;) {
     if (watch_ends_) return false;
     if (waiting_ == 0) {
-      news_.wait(lock, [this] { return watch_ends_ || waiting_ != 0; });
-    } else if (Clock::now() < since_ + time) {
-      news_.wait_until(lock, since_ + time, [this] { return watch_ends_; });
+      news_->wait(lock, [this] { return watch_ends_ || waiting_ != 0; });
+    } else if (threads_.now() < since_ + time) {
+      news_->wait_until(threads_, lock, since_ + time, [this] { return watch_ends_; });
     } else {
-      news_.wait_for(lock, kAgain, [this] { return watch_ends_; });
+      news_->wait_until(threads_, lock, threads_.now() + kAgain, [this] { return watch_ends_; });
       return !watch_ends_;
     }
   }
@@ -135,7 +135,7 @@ void Disk::end_watch() {
     const std::lock_guard lock(mutex_);
     watch_ends_ = true;
   }
-  news_.notify_all();
+  news_->notify_all();
 }
 
 void Disk::freeze() {
@@ -143,7 +143,7 @@ void Disk::freeze() {
     const std::lock_guard lock(mutex_);
     frozen_ = true;
   }
-  news_.notify_all();
+  news_->notify_all();
 }
 
 }  // namespace adieu::rocksdb

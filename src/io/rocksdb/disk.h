@@ -5,8 +5,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +14,7 @@
 
 #include "adieu/base/log.h"
 #include "adieu/base/result.h"
+#include "adieu/base/threads.h"
 
 namespace adieu::rocksdb {
 
@@ -23,7 +24,8 @@ class Disk {
   enum class OnFailure { wait, freeze };
 
   /// `name` stands in log lines: "spool". Where nobody waits nothing is logged: whoever finds the disk frozen has the reason.
-  Disk(std::string name, OnFailure on_failure, Log* log) : name_(std::move(name)), on_failure_(on_failure), log_(log) {}
+  Disk(std::string name, OnFailure on_failure, Log* log, Threads& threads = Threads::of_machine())
+      : name_(std::move(name)), on_failure_(on_failure), log_(log), threads_(threads), news_(threads.signal()) {}
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
@@ -58,7 +60,6 @@ class Disk {
   bool frozen() const { return frozen_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   void insist(std::string_view verb, const std::string& path, const std::function<int()>& attempt, int error);
   void note(const std::string& what, int error);
   void tell(LogLevel level, const LogLine& line);
@@ -67,14 +68,15 @@ class Disk {
   const std::string name_;
   const OnFailure on_failure_;
   Log* const log_;
+  Threads& threads_;
   std::atomic<bool> frozen_ = false;
   std::atomic<bool> in_use_ = false;
   std::atomic<std::size_t> waiting_ = 0;
   mutable std::mutex mutex_;
-  std::condition_variable news_;              // trouble has begun, or something below has ended
+  const std::unique_ptr<Threads::Signal> news_;  // trouble has begun, or something below has ended
   bool watch_ends_ = false;                   // guarded by mutex_, as are those below
   std::optional<Error> trouble_;
-  Clock::time_point since_;
+  Threads::Time since_;
   std::string reserve_;                       // the path of what is set aside; empty: nothing
 };
 

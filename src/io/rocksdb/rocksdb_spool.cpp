@@ -20,7 +20,7 @@ using spool::MessageId;
 
 class RocksSpool final : public spool::Spool {
  public:
-  RocksSpool(const config::Spool& options, Log& log) : store_(options, log) {}
+  RocksSpool(const config::Spool& options, Log& log, Threads& threads) : store_(options, log, threads) {}
   Result<> open() { return store_.open(); }
 
   Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override {
@@ -190,8 +190,8 @@ void RocksSpool::settle(spool::Settlement settlement, Executor& executor,
 
 }  // namespace
 
-Result<std::unique_ptr<spool::Spool>> open_spool(const config::Spool& options, Log& log) {
-  auto spool = std::make_unique<RocksSpool>(options, log);
+Result<std::unique_ptr<spool::Spool>> open_spool(const config::Spool& options, Log& log, Threads& threads) {
+  auto spool = std::make_unique<RocksSpool>(options, log, threads);
   if (auto opened = spool->open(); !opened) return tl::unexpected<Error>(opened.error());
   return spool;
 }

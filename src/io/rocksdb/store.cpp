@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <sys/file.h>
@@ -40,10 +39,6 @@ constexpr std::int64_t kLookMillis = 1000;
 constexpr std::int64_t kReclaimMillis = 60'000;
 constexpr std::uint64_t kReclaimNeeds = 16u << 20;  // free: merging writes before it gives back, and begins a new log
 
-std::int64_t steady_millis() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 Result<> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
   return tl::unexpected<Error>(error_of_errno("spool: make " + path + " (make the directory above it, and let adieu's user write there)", errno));
@@ -51,10 +46,11 @@ Result<> make_directory(const std::string& path) {
 
 }  // namespace
 
-Store::Store(const config::Spool& options, Log& log)
+Store::Store(const config::Spool& options, Log& log, Threads& threads)
     : options_(options),
       log_(log),
-      disk_("spool", Disk::OnFailure::wait, &log),
+      threads_(threads),
+      disk_("spool", Disk::OnFailure::wait, &log, threads),
       env_(make_env(disk_, options.sync)),
       data_directory_(options.directory + "/data") {}
 
@@ -81,13 +77,12 @@ Store::~Store() {
     db_.reset();
   }
   disk_.end_watch();
-  if (watch_.joinable()) watch_.join();
+  watch_.reset();
   if (lock_ >= 0) ::close(lock_);
 }
 
 /// A thread of its own, since all others may be waiting for the disk.
 void Store::watch() {
-  ::pthread_setname_np(::pthread_self(), "disk-watch");
   while (disk_.watch(options_.disk_timeout)) {
     const std::optional<Error> why = disk_.trouble();
     if (!why) continue;
@@ -103,7 +98,7 @@ void Store::watch() {
 }
 
 Result<> Store::open() {
-  watch_ = std::thread([this] { watch(); });
+  watch_ = threads_.start("disk-watch", [this] { watch(); });
   Result<> done = make_directory(options_.directory);
   if (done) done = lock();
   for (const std::string& path : {data_directory_, records_directory()}) {
@@ -119,9 +114,9 @@ Result<> Store::open() {
   if (done) done = begin_use();
   if (!done) return done;
   check_space();
-  committer_ = std::make_unique<Committer>(*db_, disk_, options_.sync, log_);
+  committer_ = std::make_unique<Committer>(*db_, disk_, threads_, options_.sync, log_);
   running_ = committer_.get();
-  workers_ = std::make_unique<Workers>(kWorkers);
+  workers_ = std::make_unique<Workers>(kWorkers, threads_);
   return {};
 }
 
@@ -316,14 +311,17 @@ Result<> Store::sweep() {
 }
 
 MessageId Store::next_id() {
-  const auto now = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  const auto now = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(threads_.wall().time_since_epoch()).count());
   std::uint64_t last = last_id_.load(std::memory_order_relaxed);
   std::uint64_t next = 0;
   do {
     next = std::max(now, last + 1);
   } while (!last_id_.compare_exchange_weak(last, next, std::memory_order_relaxed));
   return MessageId{next};
+}
+
+std::int64_t Store::steady_millis() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(threads_.now().time_since_epoch()).count();
 }
 
 void Store::check_space() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "adieu/base/log.h"
+#include "adieu/base/threads.h"
 #include "adieu/base/workers.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/spool/spool.h"
@@ -24,7 +25,7 @@ namespace adieu::rocksdb {
 /// From any thread, once `open` has returned.
 class Store {
  public:
-  Store(const config::Spool& options, Log& log);
+  Store(const config::Spool& options, Log& log, Threads& threads);
   /// Ends what waits, and syncs.
   ~Store();
   Store(const Store&) = delete;
@@ -84,9 +85,11 @@ class Store {
   void set_aside();
   void reclaim_space();
   void watch();
+  std::int64_t steady_millis() const;
 
   const config::Spool options_;
   Log& log_;
+  Threads& threads_;
   Disk disk_;
   std::unique_ptr<::rocksdb::Env> env_;
   const std::string data_directory_;
@@ -108,7 +111,7 @@ class Store {
   std::atomic<Committer*> running_ = nullptr;  // for the thread that watches the disk, which begins earlier and ends later
   std::atomic<bool> ending_ = false;
   bool told_of_reserve_ = false;  // of the thread that looks for space
-  std::thread watch_;
+  std::unique_ptr<Threads::Thread> watch_;
 };
 
 }  // namespace adieu::rocksdb
