@@ -44,6 +44,13 @@ Result<> make_directory(const std::string& path) {
   return tl::unexpected<Error>(error_of_errno("spool: make " + path + " (make the directory above it, and let adieu's user write there)", errno));
 }
 
+/// That it is where it is, once this has returned. Where this process may not look into the directory above, it did not make it there.
+Result<> sync_name_of(const std::string& directory) {
+  Result<> synced = sync_directory(directory + "/..");
+  if (!synced && synced.error().kind == ErrorKind::permission) return {};
+  return synced;
+}
+
 }  // namespace
 
 Store::Store(const config::Spool& options, Log& log, Threads& threads)
@@ -100,6 +107,7 @@ void Store::watch() {
 Result<> Store::open() {
   watch_ = threads_.start("disk-watch", [this] { watch(); });
   Result<> done = make_directory(options_.directory);
+  if (done) done = sync_name_of(options_.directory);
   if (done) done = lock();
   for (const std::string& path : {data_directory_, records_directory()}) {
     if (done) done = make_directory(path);
