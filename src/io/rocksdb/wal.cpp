@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <filesystem>
 #include <functional>
 
@@ -130,7 +131,7 @@ void walk(Octets log, const std::function<void(const Batch&)>& whole, const std:
   if (hole) bad(*hole, log.size());
 }
 
-Result<std::string> read_whole(const std::string& path, bool sync) {
+Result<std::string> read_whole(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return tl::unexpected<Error>(error_of_errno("open " + path, errno));
   std::string log;
@@ -145,10 +146,33 @@ Result<std::string> read_whole(const std::string& path, bool sync) {
     if (count < 0) error = errno;
     if (count <= 0) break;
   }
-  if (error == 0 && sync && ::fdatasync(descriptor) != 0) error = errno;
   ::close(descriptor);
   if (error != 0) return tl::unexpected<Error>(error_of_errno("read " + path, error));
   return log;
+}
+
+/// False: errno says why.
+bool write_and_sync(int descriptor, Octets octets, std::uint64_t offset) {
+  while (!octets.empty()) {
+    const ssize_t count = ::pwrite(descriptor, octets.data(), octets.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    octets.remove_prefix(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return ::fdatasync(descriptor) == 0;
+}
+
+/// Of the log at `path`, what stands from `from` on is on the disk when this has returned. It is written once more for that: where a sync of an earlier run
+/// has failed the kernel has it in its memory, believes that it is on the disk, and a sync alone would succeed and do nothing.
+Result<> make_durable(const std::string& path, Octets log, std::uint64_t from) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return tl::unexpected<Error>(error_of_errno("open " + path, errno));
+  const bool done = write_and_sync(descriptor, log.substr(from), from);
+  const int error = errno;
+  ::close(descriptor);
+  if (!done) return tl::unexpected<Error>(error_of_errno("sync " + path, error));
+  return {};
 }
 
 }  // namespace
@@ -177,8 +201,9 @@ Result<std::vector<Hole>> find_holes(const std::string& directory) {
   std::vector<Open> open;
   std::uint64_t next = 0;      // the sequence number behind the last whole batch
   for (const std::string& path : logs) {
-    const auto log = read_whole(path, true);
+    const auto log = read_whole(path);
     if (!log) return tl::unexpected<Error>(log.error());
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> doubtful;  // batches that no mark in this log covers: offset, sequence number behind it
     walk(
         *log,
         [&](const Batch& batch) {
@@ -192,17 +217,20 @@ Result<std::vector<Hole>> find_holes(const std::string& directory) {
             hole.was_synced |= missing < each.after && batch.synced() >= missing;
           }
           next = batch.sequence() + batch.count();
+          doubtful.emplace_back(batch.offset, next);
+          while (!doubtful.empty() && doubtful.front().second <= batch.synced() + 1) doubtful.pop_front();
         },
         [&](std::uint64_t from, std::uint64_t to) {
           open.push_back({.index = holes.size(), .next = next});
           holes.push_back({path, from, to - from, 0, false});
         });
+    if (const auto done = make_durable(path, *log, doubtful.empty() ? 0 : doubtful.front().first); !done) return tl::unexpected<Error>(done.error());
   }
   return holes;
 }
 
 Result<> close_holes(const std::string& path) {
-  const auto log = read_whole(path, false);
+  const auto log = read_whole(path);
   if (!log) return tl::unexpected<Error>(log.error());
   std::string mended;
   walk(
@@ -235,10 +263,7 @@ Result<> close_holes(const std::string& path) {
   };
   const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (descriptor < 0) return failed("create");
-  std::size_t done = 0;
-  ssize_t count = 0;
-  while (done < mended.size() && (count = ::write(descriptor, mended.data() + done, mended.size() - done)) > 0) done += static_cast<std::size_t>(count);
-  const bool written = done == mended.size() && ::fdatasync(descriptor) == 0;
+  const bool written = write_and_sync(descriptor, mended, 0);
   const int error = errno;
   ::close(descriptor);
   errno = error;
