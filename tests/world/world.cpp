@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -14,13 +15,14 @@
 #include "adieu/relay/receive/reception.h"
 #include "io/gnutls/gmac.h"
 #include "peers.h"
-#include "support/memory_spool.h"
+#include "storage.h"
 #include "support/table_resolver.h"
 
 namespace adieu::world {
 namespace {
 
 constexpr std::uint64_t kMostEvents = 2'000'000;
+constexpr std::uint64_t kDurable = 5;  // one world of so many has the durable spool, which is much slower
 constexpr auto kLongest = std::chrono::hours(24 * 30);
 
 constexpr const char* kPolicy = R"(
@@ -174,7 +176,8 @@ Verdict run(std::uint64_t seed, bool traces) {
   config::Loaded loaded = config::load_text("world.conf", kPolicy);
   check(loaded.config.has_value(), "the world's policy is one");
   config::Config& config = *loaded.config;
-  test::MemorySpool spool;
+  std::function<void()> crash;
+  const std::unique_ptr<Storage> storage = seed % kDurable == 0 ? durable_storage(clock, log, [&crash] { crash(); }) : memory_storage(clock);
   Tls tls = toy_tls();
   if (clock.happens(0.05)) tls = gnutls_tls(clock.happens(0.5) ? "TLS1.2" : "TLS1.3");
   Verdict verdict;
@@ -203,7 +206,9 @@ Verdict run(std::uint64_t seed, bool traces) {
     });
   }
 
-  std::optional<Process> relay(std::in_place, clock, network, config, tls, spool, log);
+  std::optional<Process> relay;
+  const auto start = [&] { storage->start([&] { relay.emplace(clock, network, config, tls, storage->port(), log); }); };
+  start();
   std::vector<std::unique_ptr<Host>> hosts;
   std::vector<std::unique_ptr<Client>> clients;
   const std::int64_t kinds = clock.between(1, 4);
@@ -216,23 +221,20 @@ Verdict run(std::uint64_t seed, bool traces) {
     clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, tls, std::move(tokens)));
   }
 
+  bool rested = false;
   const Instant began = clock.now();
+  crash = [&] {
+    if (rested || !storage->started()) return;
+    ++verdict.crashes;
+    log.write(LogLevel::info, LogLine("world").field("what", "the relay's process is killed"));
+    storage->kill();
+    relay.reset();
+    storage->bury();
+    clock.after(clock.between(Duration(0), std::chrono::minutes(2)), start);
+  };
   if (clock.happens(0.3)) {
-    for (std::int64_t crash = clock.between(1, 3); crash > 0; --crash) {
-      clock.after(clock.between(Duration(0), clock.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), [&] {
-        if (!relay) return;
-        ++verdict.crashes;
-        log.write(LogLevel::info, LogLine("world").field("what", "the relay's process is killed"));
-        spool.freeze();
-        relay.reset();
-        spool.restart();
-        clock.after(clock.between(Duration(0), std::chrono::minutes(2)), [&] { relay.emplace(clock, network, config, tls, spool, log); });
-      });
-    }
-  }
-  if (clock.happens(0.3)) {
-    for (const auto operation : {test::SpoolOperation::begin, test::SpoolOperation::append, test::SpoolOperation::commit, test::SpoolOperation::read}) {
-      spool.fail(operation, static_cast<std::size_t>(clock.between(1, 20)), Error{ErrorKind::no_space, "the disk is full"});
+    for (std::int64_t crashes = clock.between(1, 3); crashes > 0; --crashes) {
+      clock.after(clock.between(Duration(0), clock.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), crash);
     }
   }
   if (clock.happens(0.2)) {
@@ -244,31 +246,33 @@ Verdict run(std::uint64_t seed, bool traces) {
   }
 
   const auto rests = [&] {
-    return relay && std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->done(); }) && spool.stored() == 0 &&
+    return relay && std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->done(); }) && storage->stored() == 0 &&
            network.open() == 0;
   };
   while (!rests()) {
     if (++verdict.events > kMostEvents || clock.now() - began > kLongest) {
-      verdict.faults.push_back("it never comes to rest: " + std::to_string(spool.stored()) + " messages stored, " + std::to_string(network.open()) +
+      verdict.faults.push_back("it never comes to rest: " + std::to_string(storage->stored()) + " messages stored, " + std::to_string(network.open()) +
                                " ends of connections open");
       break;
     }
     if (!clock.turn()) {
-      verdict.faults.push_back("nothing more happens: " + std::to_string(spool.stored()) + " messages stored, " + std::to_string(network.open()) +
+      verdict.faults.push_back("nothing more happens: " + std::to_string(storage->stored()) + " messages stored, " + std::to_string(network.open()) +
                                " ends of connections open");
       break;
     }
   }
+  rested = true;
   if (verdict.faults.empty()) {
     for (const auto& [recipient, story] : stories) {
       const std::size_t dot = recipient.find('.');
       if (dot == recipient.npos) continue;  // whom notifications go to
       const auto told = stories.find(recipient.substr(0, dot));
-      if (!story.acknowledged && network.lost() == 0 && verdict.crashes == 0) verdict.faults.push_back(recipient + ": given up, and no connection was lost");
+      if (!story.acknowledged && network.lost() == 0 && verdict.crashes == 0 && !storage->was_in_trouble()) verdict.faults.push_back(recipient + ": given up, and no connection was lost");
       judge(recipient, story, told == stories.end() ? 0 : told->second.relay_unsure, verdict.crashes, verdict.faults);
     }
     for (int turns = 0; turns < 1000 && clock.turn(); ++turns) {
     }
+    storage->judge_running(verdict.faults);
     if (const std::string held = relay->held(); !held.empty()) verdict.faults.push_back("still held at rest:" + held);
     if (verdict.crashes == 0 && log.count("queued") != log.count("removed") + log.count("revoked")) {
       verdict.faults.push_back("the log: " + std::to_string(log.count("queued")) + " queued, " + std::to_string(log.count("removed")) + " removed, " +
@@ -282,6 +286,7 @@ Verdict run(std::uint64_t seed, bool traces) {
   clients.clear();
   relay.reset();
   hops.clear();
+  storage->judge(verdict.faults.empty(), verdict.faults);
   return verdict;
 }
 

@@ -1,0 +1,333 @@
+// The durable spool in a simulated world: RocksDB's, with its threads and its disk in the world's hands. What a process has heard from it is kept in mind, and
+// held against what the next one finds. Its completions reach nobody but the process that asked.
+#include <rocksdb/db.h>
+
+#include <cerrno>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "disk.h"
+#include "io/rocksdb/file_system.h"
+#include "io/rocksdb/rocksdb_spool.h"
+#include "storage.h"
+#include "threads.h"
+
+namespace adieu::world {
+namespace {
+
+using spool::MessageId;
+
+/// What is known of a message that was promised to somebody.
+struct Promised {
+  std::map<std::uint32_t, spool::RecipientState> settled;
+  bool is_finishing = false;
+  bool is_finished = false;
+  bool is_there = true;  // as far as this process knows
+};
+
+class DurableSpool final : public Storage, public spool::Spool, public Executor {
+ public:
+  DurableSpool(Clock& clock, Log& log, std::function<void()> crash);
+  ~DurableSpool() override { bury(); }
+
+  spool::Spool& port() override { return *this; }
+  void start(std::function<void()> ready) override;
+  bool started() const override { return threads_ != nullptr; }
+  void kill() override;
+  void bury() override;
+  std::size_t stored() const override { return stored_ + !taken_up_; }
+  bool was_in_trouble() const override { return was_in_trouble_; }
+  void judge_running(std::vector<std::string>& faults) override;
+  void judge(bool at_rest, std::vector<std::string>& faults) override;
+
+  Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override;
+  std::optional<Error> trouble() const override { return real_->trouble(); }
+  void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor, spool::Done<std::vector<spool::Stored>> done) override;
+  void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor, spool::Done<std::string> done) override;
+  void settle(spool::Settlement settlement, Executor& executor, spool::Done<std::vector<spool::Transaction::Kept>> done) override;
+  void remember(const spool::Unconfirmed& message) override { real_->remember(message); }
+  void forget(const std::string& fingerprint) override { real_->forget(fingerprint); }
+  Result<Recalled> recall() override { return real_->recall(); }
+
+  /// For the spool's threads: the process' loop, as long as there is one.
+  void post(Task task) override;
+
+ private:
+  class Incoming;
+
+  void opened(const std::function<void()>& ready);
+  void plan(std::string what, int error, Duration longest);
+  void found(const spool::MessageHead& head);
+  void taken_up();
+  void promise(MessageId id);
+  void count_word();
+  void fault(MessageId id, const std::string& what) { faults_.push_back(id.text() + " " + what); }
+  void tell(const std::string& what) { log_.write(LogLevel::info, LogLine("world").field("what", what)); }
+
+  /// `done` is let go of when the process dies, whoever still holds what this returns.
+  template <class T>
+  spool::Done<T> while_alive(spool::Done<T> done) {
+    const std::uint64_t number = ++last_call_;
+    const auto call = std::make_shared<spool::Done<T>>(std::move(done));
+    calls_[number] = call;
+    return [this, number, weak = std::weak_ptr(call)](Result<T> result) {
+      const auto alive = weak.lock();
+      if (!alive) return;
+      calls_.erase(number);
+      (*alive)(std::move(result));
+    };
+  }
+
+  Clock& clock_;
+  Log& log_;
+  const std::function<void()> crash_;
+  Disk disk_;
+  config::Spool options_;
+  std::size_t words_to_crash_ = 0;  // so many times something is promised or settled until the process is killed; 0: it is not
+  bool was_in_trouble_ = false;
+  int troubles_ = 0;  // of the disk, now
+  std::vector<std::string> faults_;
+
+  // of a process
+  std::shared_ptr<int> alive_;
+  std::unique_ptr<SpoolThreads> threads_;
+  std::unique_ptr<Threads::Thread> starter_;
+  Result<std::unique_ptr<spool::Spool>> opening_;
+  std::unique_ptr<spool::Spool> real_;
+  std::map<std::uint64_t, std::shared_ptr<void>> calls_;
+  std::uint64_t last_call_ = 0;
+
+  // of all of them
+  std::map<MessageId, Promised> promised_;
+  std::size_t stored_ = 0;
+  bool taken_up_ = false;
+  bool was_without_power_ = false;  // since a process knew all that is stored
+};
+
+/// Tells of what is acknowledged.
+class DurableSpool::Incoming final : public spool::Transaction {
+ public:
+  Incoming(DurableSpool& spool, std::unique_ptr<spool::Transaction> real) : spool_(spool), real_(std::move(real)) {}
+  MessageId id() const override { return real_->id(); }
+  bool append(std::string mail_data, spool::Done<> done) override { return real_->append(std::move(mail_data), std::move(done)); }
+  void commit(spool::MessageHead head, spool::Done<> done) override { real_->commit(std::move(head), std::move(done)); }
+  Kept acknowledge() override {
+    spool_.promise(id());
+    return real_->acknowledge();
+  }
+
+ private:
+  DurableSpool& spool_;
+  const std::unique_ptr<spool::Transaction> real_;
+};
+
+DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) : clock_(clock), log_(log), crash_(std::move(crash)), disk_(clock) {
+  if (clock.happens(0.5)) words_to_crash_ = static_cast<std::size_t>(clock.between(1, 30));
+  options_.directory = disk_.directory();
+  options_.sync = true;
+  options_.cache = 1 << 20;
+  options_.large = clock.happens(0.5) ? 4096 : 256;
+  options_.free_space = 1 << 20;
+  options_.reserve = clock.happens(0.5) ? 65'536 : 0;
+  options_.disk_timeout = std::chrono::seconds(5);
+  disk_.set_slowest(clock.happens(0.2) ? std::chrono::seconds(20) : Duration(20));
+  if (clock.happens(0.3)) plan("full", 0, std::chrono::minutes(30));
+  if (clock.happens(0.3)) plan("broken", EIO, std::chrono::minutes(10));
+}
+
+/// For a while the disk takes nothing, or nearly nothing. `error`: 0 where it is full.
+void DurableSpool::plan(std::string what, int error, Duration longest) {
+  clock_.after(clock_.between(Duration(0), std::chrono::hours(clock_.happens(0.5) ? 1 : 0) + std::chrono::minutes(3)), [this, what = std::move(what), error, longest] {
+    tell("the disk is " + what);
+    was_in_trouble_ = true;
+    ++troubles_;
+    if (error != 0) disk_.set_error(error);
+    if (error == 0) disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20));
+    clock_.after(clock_.between(Duration(0), longest), [this, error] {
+      tell("the disk is well again");
+      --troubles_;
+      if (error != 0) disk_.set_error(0);
+      if (error == 0) disk_.set_room(Disk::kPlenty);
+    });
+  });
+}
+
+void DurableSpool::start(std::function<void()> ready) {
+  if (started()) return;  // after a start that failed
+  alive_ = std::make_shared<int>();
+  threads_ = std::make_unique<SpoolThreads>(clock_);
+  starter_ = threads_->start("start", [this, ready = std::move(ready)] {
+    opening_ = rocksdb::open_spool(options_, log_, *threads_);
+    post([this, ready] { opened(ready); });
+  });
+}
+
+void DurableSpool::opened(const std::function<void()>& ready) {
+  starter_.reset();
+  if (opening_) {
+    real_ = std::move(*opening_);
+    ready();
+    return;
+  }
+  const std::string why = "the relay does not start: " + opening_.error().message;
+  tell(why);
+  bury();
+  if (troubles_ == 0) {
+    faults_.push_back(why);
+    return;  // a world that stands still
+  }
+  clock_.after(std::chrono::seconds(10), [this, ready] { start(ready); });
+}
+
+void DurableSpool::kill() {
+  alive_.reset();
+  calls_.clear();
+  disk_.unplug();
+  if (real_) return;
+  tell("it was killed while it started");
+}
+
+/// Also of a process that came to its end in order, or not even as far as to be ready.
+void DurableSpool::bury() {
+  if (!threads_) return;
+  threads_->hurry();
+  starter_.reset();
+  opening_ = {};
+  real_.reset();
+  threads_.reset();
+  alive_.reset();
+  calls_.clear();
+  if (disk_.is_unplugged() && clock_.happens(0.5)) {
+    tell("the machine's power has failed");
+    was_without_power_ = true;
+    disk_.lose_power();
+  }
+  disk_.plug_in();
+  taken_up_ = false;
+  stored_ = 0;
+  for (auto& [id, promised] : promised_) promised.is_there = false;
+}
+
+void DurableSpool::post(Task task) {
+  const auto kept = std::make_shared<Task>(std::move(task));
+  clock_.after(Duration(0), [alive = std::weak_ptr(alive_), kept] {
+    if (!alive.expired()) (*kept)();
+  });
+}
+
+Result<std::unique_ptr<spool::Transaction>> DurableSpool::begin(Executor&) {
+  auto begun = real_->begin(*this);
+  if (!begun) return tl::unexpected<Error>(std::move(begun.error()));
+  return std::make_unique<Incoming>(*this, std::move(*begun));
+}
+
+void DurableSpool::promise(MessageId id) {
+  promised_[id] = {};
+  ++stored_;
+  count_word();
+}
+
+/// Something was said that the next process is held to: shortly after it one may be killed.
+void DurableSpool::count_word() {
+  if (words_to_crash_ == 0 || --words_to_crash_ != 0) return;
+  if (clock_.happens(0.7)) words_to_crash_ = static_cast<std::size_t>(clock_.between(1, 30));
+  clock_.after(clock_.between(Duration(0), clock_.happens(0.5) ? Duration(10) : Duration(1000)), crash_);
+}
+
+void DurableSpool::claim(MessageId after, std::size_t limit, Duration lease, Executor&, spool::Done<std::vector<spool::Stored>> done) {
+  real_->claim(after, limit, lease, *this, while_alive<std::vector<spool::Stored>>([this, done = std::move(done)](Result<std::vector<spool::Stored>> stored) {
+    if (stored) {
+      for (const spool::Stored& message : *stored) found(*message.head);
+      if (stored->empty()) taken_up();
+    }
+    done(std::move(stored));
+  }));
+}
+
+void DurableSpool::found(const spool::MessageHead& head) {
+  ++stored_;
+  Promised& promised = promised_[head.id];  // or it was committed, and its process died before it could acknowledge it (R10)
+  if (!was_without_power_) {
+    if (promised.is_finished) fault(head.id, "is back, and was finished before its process was killed");
+    for (const auto& [index, state] : promised.settled) {
+      if (head.recipients[index].state != state) fault(head.id, "has forgotten what came of a recipient, and its process was only killed");
+    }
+  }
+  promised = {};
+}
+
+void DurableSpool::taken_up() {
+  if (std::exchange(taken_up_, true)) return;
+  for (const auto& [id, promised] : promised_) {
+    if (!promised.is_there && !promised.is_finishing) fault(id, "was acknowledged, and is not there after a restart");
+  }
+  was_without_power_ = false;
+  std::erase_if(promised_, [](const auto& each) { return !each.second.is_there && !each.second.is_finished; });
+}
+
+void DurableSpool::read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor&, spool::Done<std::string> done) {
+  real_->read(head, offset, length, *this, while_alive(std::move(done)));
+}
+
+void DurableSpool::settle(spool::Settlement settlement, Executor&, spool::Done<std::vector<spool::Transaction::Kept>> done) {
+  const MessageId id = settlement.id;
+  const bool finished = settlement.finished;
+  promised_[id].is_finishing |= finished;
+  std::map<std::uint32_t, spool::RecipientState> settled;
+  for (const spool::RecipientUpdate& update : settlement.updates) settled[update.index] = update.state;
+  real_->settle(std::move(settlement), *this,
+                while_alive<std::vector<spool::Transaction::Kept>>([this, id, finished, settled = std::move(settled), done = std::move(done)](auto result) {
+                  if (result) {
+                    Promised& promised = promised_[id];
+                    for (const auto& [index, state] : settled) promised.settled[index] = state;
+                    if (finished && !std::exchange(promised.is_finished, true)) --stored_;
+                    for (const spool::Transaction::Kept& kept : *result) promise(kept.head->id);
+                    count_word();
+                  }
+                  done(std::move(result));
+                }));
+}
+
+/// It looks once a second whether there is room again, and only when it is asked for something.
+void DurableSpool::judge_running(std::vector<std::string>& faults) {
+  bool takes = begin(*this).has_value();
+  for (int seconds = 1; seconds <= 3 && !takes; ++seconds) {
+    bool passed = false;
+    clock_.after(std::chrono::milliseconds(1100), [&passed] { passed = true; });
+    while (!passed) clock_.turn();
+    takes = begin(*this).has_value();
+  }
+  if (!takes && troubles_ == 0) faults.push_back("no mail is taken, and the disk is well");
+}
+
+void DurableSpool::judge(bool at_rest, std::vector<std::string>& faults) {
+  bury();
+  if (at_rest) {
+    for (const std::string& name : disk_.names("data")) faults_.push_back("a file that no record names: " + name);
+    std::vector<::rocksdb::ColumnFamilyHandle*> families;
+    ::rocksdb::DB* db = nullptr;
+    ::rocksdb::Options options;
+    options.info_log = rocksdb::make_info_log(nullptr);
+    const auto status = ::rocksdb::DB::OpenForReadOnly(options, disk_.directory() + "/records", {{::rocksdb::kDefaultColumnFamilyName, {}}, {"mail-data", {}}}, &families, &db);
+    check(status.ok(), "what the relay has left opens");
+    for (::rocksdb::ColumnFamilyHandle* family : families) {
+      const std::unique_ptr<::rocksdb::Iterator> key(db->NewIterator({}, family));
+      for (key->SeekToFirst(); key->Valid(); key->Next()) {
+        const char kind = key->key()[0];
+        if (kind == 'm' || kind == 'u' || kind == 'd') faults_.push_back(std::string("left in the spool: a record of kind ") + kind);
+      }
+    }
+    for (::rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);
+    delete db;
+  }
+  faults.insert(faults.end(), faults_.begin(), faults_.end());
+}
+
+}  // namespace
+
+std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, std::function<void()> crash) {
+  return std::make_unique<DurableSpool>(clock, log, std::move(crash));
+}
+
+}  // namespace adieu::world
