@@ -124,9 +124,10 @@ void Disk::enter(std::string_view path, std::shared_ptr<Node> node, std::string_
   apply(directory->changes.back(), directory->names);
 }
 
-int Disk::create(const char* path, int flags, int mode) {
+int Disk::open(const char* path, int flags, int mode) {
   std::shared_ptr<Node> node = find(path);
-  if (!node || (flags & O_TRUNC) != 0) {
+  const bool changes = (flags & O_CREAT) != 0 && (!node || (flags & O_TRUNC) != 0);
+  if (changes) {
     const Word word = decide();
     if (word == Word::fail) return -1;
     // Something to write to that nobody will look at.
@@ -138,7 +139,9 @@ int Disk::create(const char* path, int flags, int mode) {
     node = find(path);  // time has passed
   }
   const int descriptor = open_file(path, flags, mode);
-  if (descriptor < 0) return descriptor;
+  // It was pretended that this directory was made.
+  if (descriptor < 0 && unplugged_ && (flags & O_DIRECTORY) != 0) return open_file(root_.c_str(), flags);
+  if (descriptor < 0 || !changes) return descriptor;
   if (!node) {
     node = std::make_shared<Node>();
     struct stat found {};

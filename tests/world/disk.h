@@ -51,7 +51,7 @@ class Disk {
 
   bool covers(std::string_view path) const { return path.starts_with(directory()); }
   bool covers(int descriptor) const { return find(descriptor) != nullptr; }
-  int create(const char* path, int flags, int mode);
+  int open(const char* path, int flags, int mode);
   /// At the descriptor's place, or at `offset`, where it is not negative.
   ssize_t write(int descriptor, const char* octets, std::size_t count, off_t offset);
   int sync(int descriptor);

@@ -28,7 +28,7 @@ extern "C" int open(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const int mode = (flags & O_CREAT) != 0 ? va_arg(arguments, int) : 0;
   va_end(arguments);
-  if (Disk* const disk = (flags & O_CREAT) != 0 ? disk_of(path) : nullptr) return disk->create(path, flags, mode);
+  if (Disk* const disk = disk_of(path)) return disk->open(path, flags, mode);
   return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
 }
 extern "C" ssize_t write(int descriptor, const void* octets, size_t count) {

@@ -28,7 +28,7 @@ struct Promised {
 
 class DurableSpool final : public Storage, public spool::Spool, public Executor {
  public:
-  DurableSpool(Clock& clock, Log& log, std::function<void()> crash);
+  DurableSpool(Clock& clock, Log& log, const std::function<void()>& crash);
   ~DurableSpool() override { bury(); }
 
   spool::Spool& port() override { return *this; }
@@ -57,7 +57,8 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
   class Incoming;
 
   void opened(const std::function<void()>& ready);
-  void plan(std::string what, int error, Duration longest);
+  void plan(Task trouble);
+  void suffer(const std::string& what, const std::function<void()>& begin);
   void found(const spool::MessageHead& head);
   void taken_up();
   void promise(MessageId id);
@@ -81,10 +82,10 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
 
   Clock& clock_;
   Log& log_;
-  const std::function<void()> crash_;
   Disk disk_;
   config::Spool options_;
-  std::size_t words_to_crash_ = 0;  // so many times something is promised or settled until the process is killed; 0: it is not
+  std::int64_t words_ = 0;                  // how often something was promised or settled
+  std::multimap<std::int64_t, Task> plans_; // what comes when that is so
   bool was_in_trouble_ = false;
   int troubles_ = 0;  // of the disk, now
   std::vector<std::string> faults_;
@@ -122,8 +123,7 @@ class DurableSpool::Incoming final : public spool::Transaction {
   const std::unique_ptr<spool::Transaction> real_;
 };
 
-DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) : clock_(clock), log_(log), crash_(std::move(crash)), disk_(clock) {
-  if (clock.happens(0.5)) words_to_crash_ = static_cast<std::size_t>(clock.between(1, 30));
+DurableSpool::DurableSpool(Clock& clock, Log& log, const std::function<void()>& crash) : clock_(clock), log_(log), disk_(clock) {
   options_.directory = disk_.directory();
   options_.sync = true;
   options_.cache = 1 << 20;
@@ -132,24 +132,38 @@ DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) 
   options_.reserve = clock.happens(0.5) ? 65'536 : 0;
   options_.disk_timeout = std::chrono::seconds(5);
   disk_.set_slowest(clock.happens(0.2) ? std::chrono::seconds(20) : Duration(20));
-  if (clock.happens(0.3)) plan("full", 0, std::chrono::minutes(30));
-  if (clock.happens(0.3)) plan("broken", EIO, std::chrono::minutes(10));
+  if (clock.happens(0.3)) plan([this] { suffer("full", [this] { disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20)); }); });
+  if (clock.happens(0.3)) plan([this] { suffer("broken", [this] { disk_.set_error(EIO); }); });
+  for (std::int64_t crashes = clock.happens(0.5) ? clock.between(1, 3) : 0; crashes > 0; --crashes) plan(crash);
 }
 
-/// For a while the disk takes nothing, or nearly nothing. `error`: 0 where it is full.
-void DurableSpool::plan(std::string what, int error, Duration longest) {
-  clock_.after(clock_.between(Duration(0), std::chrono::hours(clock_.happens(0.5) ? 1 : 0) + std::chrono::minutes(3)), [this, what = std::move(what), error, longest] {
-    tell("the disk is " + what);
-    was_in_trouble_ = true;
-    ++troubles_;
-    if (error != 0) disk_.set_error(error);
-    if (error == 0) disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20));
-    clock_.after(clock_.between(Duration(0), longest), [this, error] {
-      tell("the disk is well again");
-      --troubles_;
-      if (error != 0) disk_.set_error(0);
-      if (error == 0) disk_.set_room(Disk::kPlenty);
-    });
+/// `trouble` comes shortly after one of the first times that something is promised or settled, when much depends on the disk; or at any time.
+void DurableSpool::plan(Task trouble) {
+  if (clock_.happens(0.8)) {
+    plans_.emplace(clock_.between(1, 30), std::move(trouble));
+  } else {
+    clock_.after(clock_.between(Duration(0), std::chrono::hours(1)), std::move(trouble));
+  }
+}
+
+void DurableSpool::count_word() {
+  ++words_;
+  while (!plans_.empty() && plans_.begin()->first <= words_) {
+    clock_.after(clock_.between(Duration(0), Duration(clock_.happens(0.5) ? 10 : 1000)), std::move(plans_.extract(plans_.begin()).mapped()));
+  }
+}
+
+/// For a while.
+void DurableSpool::suffer(const std::string& what, const std::function<void()>& begin) {
+  tell("the disk is " + what);
+  was_in_trouble_ = true;
+  ++troubles_;
+  begin();
+  clock_.after(clock_.between(Duration(0), std::chrono::minutes(20)), [this] {
+    if (--troubles_ != 0) return;
+    tell("the disk is well again");
+    disk_.set_error(0);
+    disk_.set_room(Disk::kPlenty);
   });
 }
 
@@ -226,13 +240,6 @@ void DurableSpool::promise(MessageId id) {
   promised_[id] = {};
   ++stored_;
   count_word();
-}
-
-/// Something was said that the next process is held to: shortly after it one may be killed.
-void DurableSpool::count_word() {
-  if (words_to_crash_ == 0 || --words_to_crash_ != 0) return;
-  if (clock_.happens(0.7)) words_to_crash_ = static_cast<std::size_t>(clock_.between(1, 30));
-  clock_.after(clock_.between(Duration(0), clock_.happens(0.5) ? Duration(10) : Duration(1000)), crash_);
 }
 
 void DurableSpool::claim(MessageId after, std::size_t limit, Duration lease, Executor&, spool::Done<std::vector<spool::Stored>> done) {
@@ -326,8 +333,8 @@ void DurableSpool::judge(bool at_rest, std::vector<std::string>& faults) {
 
 }  // namespace
 
-std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, std::function<void()> crash) {
-  return std::make_unique<DurableSpool>(clock, log, std::move(crash));
+std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, const std::function<void()>& crash) {
+  return std::make_unique<DurableSpool>(clock, log, crash);
 }
 
 }  // namespace adieu::world
