@@ -28,7 +28,7 @@ struct Promised {
 
 class DurableSpool final : public Storage, public spool::Spool, public Executor {
  public:
-  DurableSpool(Clock& clock, Log& log, const std::function<void()>& crash);
+  DurableSpool(Clock& clock, Log& log, std::function<void()> crash);
   ~DurableSpool() override { bury(); }
 
   spool::Spool& port() override { return *this; }
@@ -82,6 +82,7 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
 
   Clock& clock_;
   Log& log_;
+  const std::function<void()> crash_;
   Disk disk_;
   config::Spool options_;
   std::int64_t words_ = 0;                  // how often something was promised or settled
@@ -123,7 +124,7 @@ class DurableSpool::Incoming final : public spool::Transaction {
   const std::unique_ptr<spool::Transaction> real_;
 };
 
-DurableSpool::DurableSpool(Clock& clock, Log& log, const std::function<void()>& crash) : clock_(clock), log_(log), disk_(clock) {
+DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) : clock_(clock), log_(log), crash_(std::move(crash)), disk_(clock) {
   options_.directory = disk_.directory();
   options_.sync = true;
   options_.cache = 1 << 20;
@@ -134,7 +135,7 @@ DurableSpool::DurableSpool(Clock& clock, Log& log, const std::function<void()>& 
   disk_.set_slowest(clock.happens(0.2) ? std::chrono::seconds(20) : Duration(20));
   if (clock.happens(0.3)) plan([this] { suffer("full", [this] { disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20)); }); });
   if (clock.happens(0.3)) plan([this] { suffer("broken", [this] { disk_.set_error(EIO); }); });
-  for (std::int64_t crashes = clock.happens(0.5) ? clock.between(1, 3) : 0; crashes > 0; --crashes) plan(crash);
+  for (std::int64_t crashes = clock.happens(0.5) ? clock.between(1, 3) : 0; crashes > 0; --crashes) plan(crash_);
 }
 
 /// `trouble` comes shortly after one of the first times that something is promised or settled, when much depends on the disk; or at any time.
@@ -153,12 +154,13 @@ void DurableSpool::count_word() {
   }
 }
 
-/// For a while.
+/// For a while. Whoever looks after the relay may think that it hangs, and kill it.
 void DurableSpool::suffer(const std::string& what, const std::function<void()>& begin) {
   tell("the disk is " + what);
   was_in_trouble_ = true;
   ++troubles_;
   begin();
+  if (clock_.happens(0.4)) clock_.after(clock_.between(Duration(0), std::chrono::minutes(1)), crash_);
   clock_.after(clock_.between(Duration(0), std::chrono::minutes(20)), [this] {
     if (--troubles_ != 0) return;
     tell("the disk is well again");
@@ -333,8 +335,8 @@ void DurableSpool::judge(bool at_rest, std::vector<std::string>& faults) {
 
 }  // namespace
 
-std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, const std::function<void()>& crash) {
-  return std::make_unique<DurableSpool>(clock, log, crash);
+std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, std::function<void()> crash) {
+  return std::make_unique<DurableSpool>(clock, log, std::move(crash));
 }
 
 }  // namespace adieu::world

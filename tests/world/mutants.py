@@ -44,6 +44,24 @@ MUTANTS = {
     "mail-data-ends-with-its-first-part": ("src/relay/deliver/outbound.cpp", "connection_->supply(part, supplied_ == size);", "connection_->supply(part, true);"),
     "dots-are-not-doubled": ("src/protocol/smtp/mail_data.cpp", "      out += '.';\n", ""),
     "dots-stay-doubled": ("src/protocol/smtp/mail_data.cpp", "      if (c == '.' && framing_ == Framing::dot) {\n        at_ = At::dot;\n        return;\n      }\n", ""),
+    "a-commit-is-not-synced": ("src/io/rocksdb/committer.cpp", "  options.sync = sync_ && durable;", "  options.sync = false;"),
+    "a-commit-is-answered-before-it-is-written": ("src/io/rocksdb/committer.cpp", "    const Result<> result = write(changes);\n    note(result);\n    tell(std::move(changes), result);\n",
+                                                  "    std::vector<Change> early = changes;\n    for (Change& change : changes) change.executor = nullptr, change.committed = nullptr;\n"
+                                                  "    tell(std::move(early), Result<>());\n    note(write(changes));\n"),
+    "a-record-is-there-before-its-file": ("src/io/rocksdb/incoming.cpp", "    if (result) result = incoming->file.sync_and_close();\n", ""),
+    "the-names-of-files-are-not-synced": ("src/io/rocksdb/data_file.cpp", "  return sync_directory(directory_);\n", "  return {};\n"),
+    "the-name-of-the-spool-is-not-synced": ("src/io/rocksdb/store.cpp", 'sync_directory(directory + "/..")', "sync_directory(directory)"),
+    "a-file-goes-before-its-record": ("src/io/rocksdb/store.cpp", "  change.durable |= in_file;\n", ""),
+    "what-no-record-names-is-not-swept": ("src/io/rocksdb/store.cpp", "      remove_data_file(data_directory_, *id);\n      ++swept;\n", "      ++swept;\n"),
+    "a-roll-back-keeps-its-file": ("src/io/rocksdb/incoming.cpp", "{ gone->remove(); }", "{}"),
+    "what-came-of-a-recipient-is-not-written": ("src/io/rocksdb/rocksdb_spool.cpp", "      batch.Put(update_key(id, update.index), spool::encode(update));\n", ""),
+    "a-settlement-is-dropped": ("src/io/rocksdb/rocksdb_spool.cpp", "    *late = !store_.holds(id);\n", "    *late = id.value % 8 == 0 || !store_.holds(id);\n"),
+    "a-withdrawal-is-dropped": ("src/io/rocksdb/incoming.cpp", "      store.remove(id, std::move(change));\n", ""),
+    "what-a-failed-sync-has-lost-is-not-written-again": ("src/io/rocksdb/file_system.cpp", "      if (std::exchange(write_again_, false) && keeps_unsynced_) {", "      if (false) {"),
+    "what-an-earlier-run-wrote-is-not-written-again": ("src/io/rocksdb/wal.cpp", "write_and_sync(descriptor, log.substr(from), from)", "write_and_sync(descriptor, log.substr(log.size()), from)"),
+    "a-disk-that-keeps-a-commit-waiting-is-not-told-of": ("src/io/rocksdb/store.cpp", "      committer->keeps_waiting(*why);\n", "      static_cast<void>(committer);\n"),
+    "a-disk-is-in-trouble-for-ever": ("src/io/rocksdb/disk.cpp", "  if (--waiting_ != 0 || frozen_) return;\n", "  return;\n"),
+    "a-disk-that-was-full-stays-full": ("src/io/rocksdb/store.cpp", "    workers_->run([this] {\n      check_space();\n", "    workers_->run([this] {\n"),
 }
 
 

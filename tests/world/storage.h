@@ -36,6 +36,6 @@ class Storage {
 
 std::unique_ptr<Storage> memory_storage(Clock& clock);
 /// `crash`: kills the process that uses it, from within an event; it asks for that at moments that matter.
-std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, const std::function<void()>& crash);
+std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, std::function<void()> crash);
 
 }  // namespace adieu::world
