@@ -33,7 +33,11 @@ class Clock {
     next.mapped()();
     return true;
   }
-  std::size_t waiting() const { return events_.size(); }
+  /// Nothing more happens now.
+  bool instant_is_over() const { return events_.empty() || events_.begin()->first.first > now_; }
+
+  /// Nothing happens any more; what waited for it goes now.
+  void stop() { events_.clear(); }
 
   std::uint64_t random() { return chance_(); }
   /// From `least` to `most`, both among them.

@@ -7,8 +7,8 @@ namespace {
 
 class MemoryStorage final : public Storage {
  public:
-  explicit MemoryStorage(Clock& clock) {
-    if (!clock.happens(0.3)) return;
+  MemoryStorage(Clock& clock, bool fails) {
+    if (!fails) return;
     for (const auto operation : {test::SpoolOperation::begin, test::SpoolOperation::append, test::SpoolOperation::commit, test::SpoolOperation::read}) {
       spool_.fail(operation, static_cast<std::size_t>(clock.between(1, 20)), Error{ErrorKind::no_space, "the disk is full"});
     }
@@ -36,6 +36,6 @@ class MemoryStorage final : public Storage {
 
 }  // namespace
 
-std::unique_ptr<Storage> memory_storage(Clock& clock) { return std::make_unique<MemoryStorage>(clock); }
+std::unique_ptr<Storage> memory_storage(Clock& clock, bool fails) { return std::make_unique<MemoryStorage>(clock, fails); }
 
 }  // namespace adieu::world

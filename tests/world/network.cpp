@@ -13,7 +13,7 @@ constexpr std::size_t kSegment = 1460;
 /// One end of a connection, as long as its Stream lives.
 class Network::End final : public Stream {
  public:
-  End(std::shared_ptr<Link> link, int side) : link_(std::move(link)), side_(side) {}
+  End(std::shared_ptr<Link> link, int side);
   ~End() override;
   void use(User* user) override { user_ = user; }
   void read(bool on) override;
@@ -26,10 +26,12 @@ class Network::End final : public Stream {
   friend class Link;
   void tell();
   void tell_later();
+  void tell_end();
   void deliver(std::string octets);
 
   const std::shared_ptr<Link> link_;
   const int side_;
+  const std::shared_ptr<Sight> sight_;
   User* user_ = nullptr;
   bool reads_ = false;
   bool telling_ = false;
@@ -45,7 +47,8 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
   Link(Network& network, Connection connection) : network_(network), connection_(connection), clock_(network.clock_) {
     latency_ = clock_.between(Duration(0), Duration(80));
     capacity_ = static_cast<std::size_t>(clock_.between(2'000, 60'000));
-    if (clock_.happens(network.loses)) {
+    if (clock_.happens(network.attacks)) attacker_.emplace(clock_);
+    if (clock_.happens(network.lossless.contains(connection.server.address) ? 0 : network.loses)) {
       fate_ = static_cast<Fate>(clock_.between(0, 2));
       lost_side_ = static_cast<int>(clock_.between(0, 1));
       // Most of what is said is short.
@@ -63,6 +66,10 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
   }
 
   void carry(int side, Octets said) {
+    if (attacker_) {
+      attacked(side, attacker_->pass(side, said));
+      return;
+    }
     std::string octets(said);
     // As middleboxes do with what they do not know, where they can read it: so that mail goes by DATA too, with its dots.
     constexpr std::string_view kChunking = "CHUNKING\r\n";
@@ -77,11 +84,11 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
         return;
       }
     }
-    if (lost_ && (*fate_ == Fate::silence || side == lost_side_)) return;  // it never arrives
-    send(side, Octets(octets).substr(0, whole));
+    go_on(side, Octets(octets).substr(0, whole));
   }
   void close(int side) {
     ends_[side] = nullptr;
+    if (attacker_) go_on(side, attacker_->rest(side));
     if (lost_ && (*fate_ == Fate::silence || side == lost_side_)) return;
     arrive(side, [](End& other) {
       if (!other.end_) other.end_ = Transfer::eof;
@@ -96,11 +103,27 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
       if (end == nullptr || end->rest_.empty() || self->room(writer) < end->rest_.size()) return;
       const std::string rest = std::exchange(end->rest_, {});
       self->carry(writer, rest);
+      self->network_.witness.at(end->sight_);
       if (end->user_ != nullptr) end->user_->on_taken(rest.size());
     });
   }
 
  private:
+  void attacked(int side, const Attacker::Act& act) {
+    if (attacker_->acted() && !std::exchange(attack_counted_, true)) ++network_.lost_;
+    if (act.cut && !lost_) {
+      fate_ = act.cut;
+      lost_side_ = side;
+      lose(act.octets);
+      return;
+    }
+    if (act.hold != Duration(0)) last_arrival_[side] = std::max(last_arrival_[side], clock_.now() + latency_) + act.hold;
+    go_on(side, act.octets);
+  }
+  void go_on(int side, Octets octets) {
+    if (lost_ && (*fate_ == Fate::silence || side == lost_side_)) return;  // it never arrives
+    send(side, octets);
+  }
   void send(int side, Octets octets) {
     while (!octets.empty()) {
       const auto size = static_cast<std::size_t>(clock_.between(1, static_cast<std::int64_t>(std::min(kSegment, octets.size()))));
@@ -165,6 +188,8 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
   std::size_t lost_at_ = 0;   // octets that this side's direction carries
   std::size_t carried_ = 0;
   bool lost_ = false;
+  std::optional<Attacker> attacker_;
+  bool attack_counted_ = false;
   std::array<End*, 2> ends_{};
   std::array<bool, 2> reset_{};
   std::array<std::size_t, 2> under_way_{};
@@ -172,8 +197,15 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
   friend class End;
 };
 
+Network::End::End(std::shared_ptr<Link> link, int side)
+    : link_(std::move(link)),
+      side_(side),
+      sight_(link_->network_.witness.see(side == 0 ? link_->connection().client : link_->connection().server,
+                                         side == 0 ? link_->connection().server : link_->connection().client, side == 1)) {}
+
 Network::End::~End() {
-  --link_->network_.open_;
+  sight_->closes();
+  link_->network_.witness.gone(*sight_);
   link_->close(side_);
 }
 
@@ -192,10 +224,17 @@ void Network::End::tell_later() {
   });
 }
 
+void Network::End::tell_end() {
+  if (std::exchange(end_told_, true)) return;
+  if (end_ == Transfer::reset) sight_->reset();
+  user_->on_end(*end_);
+}
+
 void Network::End::tell() {
+  link_->network_.witness.at(sight_);
   if (!reads_ || user_ == nullptr) {
     // One that waits for room alone is told of a reset, too.
-    if (end_ == Transfer::reset && !rest_.empty() && user_ != nullptr && !std::exchange(end_told_, true)) user_->on_end(*end_);
+    if (end_ == Transfer::reset && !rest_.empty() && user_ != nullptr) tell_end();
     return;
   }
   if (!inbox_.empty()) {
@@ -203,11 +242,12 @@ void Network::End::tell() {
     link_->taken(side_, octets.size());
     const std::shared_ptr<Link> link = link_;
     const int side = side_;
+    sight_->reads(octets);
     user_->on_octets(octets);
     if (End* const still = link->end(side); still != nullptr && still->end_) still->tell_later();
     return;
   }
-  if (end_ && !std::exchange(end_told_, true)) user_->on_end(*end_);
+  if (end_) tell_end();
 }
 
 void Network::End::deliver(std::string octets) {
@@ -216,8 +256,13 @@ void Network::End::deliver(std::string octets) {
 }
 
 Transferred Network::End::write(Octets octets) {
-  if (end_ == Transfer::reset) return {Transfer::reset, 0};
+  link_->network_.witness.at(sight_);
+  if (end_ == Transfer::reset) {
+    sight_->reset();
+    return {Transfer::reset, 0};
+  }
   if (!rest_.empty()) return {Transfer::again, 0};
+  sight_->writes(octets);
   const std::size_t count = std::min(octets.size(), link_->room(side_));
   if (count != 0) link_->carry(side_, octets.substr(0, count));
   rest_ = octets.substr(count, 1000);
@@ -228,9 +273,11 @@ Transferred Network::End::receive(char* buffer, std::size_t size) {
   if (inbox_.empty()) {
     if (!end_) return {Transfer::again, 0};
     end_told_ = true;
+    if (end_ == Transfer::reset) sight_->reset_unread();
     return {*end_, 0};
   }
   const std::size_t count = inbox_.copy(buffer, size);
+  sight_->reads(Octets(buffer, count));
   inbox_.erase(0, count);
   link_->taken(side_, count);
   return {Transfer::done, count};
@@ -240,7 +287,10 @@ Result<Endpoint> Network::End::local_endpoint() const { return side_ == 0 ? link
 
 class Host::HostTimer final : public Timer {
  public:
-  HostTimer(Host& host, std::function<void()> callback) : host_(host), callback_(std::move(callback)) {}
+  HostTimer(Host& host, std::function<void()> callback) : host_(host), callback_(std::move(callback)) { ++host_.timers_; }
+  ~HostTimer() override { --host_.timers_; }
+  HostTimer(const HostTimer&) = delete;
+  HostTimer& operator=(const HostTimer&) = delete;
   void set(Deadline when) override {
     *number_ += 1;
     if (!when) return;
@@ -275,33 +325,50 @@ void Host::post(Task task) {
 std::unique_ptr<Timer> Host::timer(std::function<void()> callback) { return std::make_unique<HostTimer>(*this, std::move(callback)); }
 
 std::unique_ptr<Listener> Host::listen(const Endpoint& endpoint, Listener::User& user) {
-  check(network_.listeners_.emplace(endpoint, &user).second, "one listener a port");
+  check(network_.listeners_.emplace(endpoint, Network::Listening{&user, this}).second, "one listener a port");
   return std::make_unique<HostListener>(network_, endpoint);
+}
+
+/// What has come meanwhile waits in the stream, as in a kernel's backlog.
+void Network::accept(std::unique_ptr<Stream> stream, const Connection& connection) {
+  const auto found = listeners_.find(connection.server);
+  if (found == listeners_.end()) return;
+  if (found->second.host->has_descriptors()) {
+    found->second.user->on_accepted({std::move(stream), connection.client});
+    return;
+  }
+  found->second.user->on_failure({ErrorKind::unavailable, std::string(kTooManyOpenFiles)});
+  clock_.after(kOutOfDescriptors, [this, waits = std::make_shared<std::unique_ptr<Stream>>(std::move(stream)), connection] {
+    accept(std::move(*waits), connection);
+  });
 }
 
 tl::expected<std::unique_ptr<Stream>, ConnectFailure> Host::connect(const Endpoint& endpoint,
                                                                     std::function<void(std::optional<Error>)> decided) {
+  using Whose = ConnectFailure::Whose;
+  const auto failure = [](Whose whose, std::string_view why) {
+    return tl::unexpected(ConnectFailure{whose, {ErrorKind::unavailable, std::string(why)}});
+  };
+  if (!has_descriptors()) return failure(Whose::ours, kTooManyOpenFiles);
+  if (endpoint.address.is_v6() && network_.knows_no_ipv6) return failure(Whose::no_route, "network is unreachable");
   const Connection connection{{address_, ++network_.last_port_}, endpoint};
   auto link = std::make_shared<Network::Link>(network_, connection);
   auto stream = std::make_unique<Network::End>(link, 0);
   link->attach(0, stream.get());
-  ++network_.open_;
-  if (clock_.happens(network_.loses / 4)) {  // nobody answers, and nobody says why
+  if (clock_.happens(network_.lossless.contains(endpoint.address) ? 0 : network_.loses / 4)) {  // nobody answers, and nobody says why
     ++network_.lost_;
     return stream;
   }
+  if (endpoint.address.is_v6()) return stream;
   const Duration there = clock_.between(Duration(0), Duration(80));
   clock_.after(there, [self = std::weak_ptr(self_), &network = network_, link, decided = std::move(decided)]() mutable {
-    Clock& clock = network.clock_;
-    const auto found = network.listeners_.find(link->connection().server);
-    const bool refused = found == network.listeners_.end();
+    const bool refused = !network.listeners_.contains(link->connection().server);
     if (!refused) {
       auto accepted = std::make_unique<Network::End>(link, 1);
       link->attach(1, accepted.get());
-      ++network.open_;
-      found->second->on_accepted({std::move(accepted), link->connection().client});
+      network.accept(std::move(accepted), link->connection());
     }
-    clock.after(Duration(1), [self, link, refused, decided = std::move(decided)] {
+    network.clock_.after(Duration(1), [self, link, refused, decided = std::move(decided)] {
       if (self.expired() || link->end(0) == nullptr) return;
       decided(refused ? std::optional(Error{ErrorKind::refused, "connection refused"}) : std::nullopt);
     });

@@ -5,42 +5,60 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "adieu/base/loop.h"
+#include "attacker.h"
 #include "clock.h"
+#include "witness.h"
 
 namespace adieu::world {
 
-/// How a connection ends before its time, for both who use it.
-enum class Fate : std::uint8_t { fin, rst, silence };
+/// How a failure reads that comes of them.
+constexpr std::string_view kTooManyOpenFiles = "too many open files";
 
 struct Connection {
   Endpoint client;
   Endpoint server;
 };
 
+class Host;
+
 class Network {
  public:
-  explicit Network(Clock& clock) : clock_(clock) {}
+  explicit Network(Clock& clock) : witness(clock), clock_(clock) {}
+
+  /// Sees every end of every connection.
+  Witness witness;
 
   /// Of new connections: whether, and how, they end before their time.
   double loses = 0;
+  /// Those to these servers never do.
+  std::set<IpAddress> lossless;
+  /// Whether processes know at once that there is no way to IPv6; else nobody there answers.
+  bool knows_no_ipv6 = false;
+  /// Of new connections: how many have somebody on their path.
+  double attacks = 0;
   /// Whether middleboxes hide CHUNKING where they can read it.
   bool hides_chunking = false;
-  /// How much was lost so far.
+  /// How many connections were ended, or attacked, so far.
   std::size_t lost() const { return lost_; }
   /// Streams that are open, at both ends counted.
-  std::size_t open() const { return open_; }
+  std::size_t open() const { return witness.open(); }
 
  private:
   friend class Host;
+  void accept(std::unique_ptr<Stream> stream, const Connection& connection);
   class Link;
   class End;
   Clock& clock_;
-  std::map<Endpoint, Listener::User*> listeners_;
+  struct Listening {
+    Listener::User* user = nullptr;
+    const Host* host = nullptr;
+  };
+  std::map<Endpoint, Listening> listeners_;
   std::size_t lost_ = 0;
-  std::size_t open_ = 0;
   std::uint16_t last_port_ = 20'000;
 };
 
@@ -59,6 +77,11 @@ class Host final : public Loop {
                                                                 std::function<void(std::optional<Error>)> decided) override;
   std::unique_ptr<Listener> listen(const Endpoint& endpoint, Listener::User& user);
   Clock& clock() { return clock_; }
+  /// From now on, for so long, it has no descriptor for another connection.
+  void run_out_of_descriptors(Duration time) { none_until_ = clock_.now() + time; }
+  bool has_descriptors() const { return clock_.now() >= none_until_; }
+  /// Timers that there are.
+  std::size_t timers() const { return timers_; }
 
  private:
   friend class Network::Link;
@@ -67,6 +90,8 @@ class Host final : public Loop {
   Clock& clock_;
   Network& network_;
   const IpAddress address_;
+  Instant none_until_{};
+  std::size_t timers_ = 0;
   const std::shared_ptr<Host*> self_ = std::make_shared<Host*>(this);
 };
 

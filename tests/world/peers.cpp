@@ -5,32 +5,20 @@
 #include <utility>
 
 #include "adieu/protocol/smtp/reply_catalog.h"
-#include "io/gnutls/channel.h"
-#include "support/fake_channel.h"
+#include "names.h"
 
 namespace adieu::world {
 namespace {
 
-const gnutls::CertificatePem& certificate() {
-  static const gnutls::CertificatePem kPem = *gnutls::make_self_signed("relay.example.org", 2);
-  return kPem;
+/// Of smtp::reply::queued.
+std::string queue_id_of(const smtp::Reply& reply) {
+  const std::string line = reply.line();
+  return line.substr(line.rfind(' ') + 1);
 }
 
 constexpr std::uint64_t kAttempts = 12;  // of a client, before it gives a message up
 
 }  // namespace
-
-Tls toy_tls() {
-  return {[] { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::server); },
-          [] { return std::make_unique<test::FakeChannels>(test::FakeChannel::Role::client); }};
-}
-
-Tls gnutls_tls(const std::string& version) {
-  const auto server = *gnutls::make_server_credentials(certificate(), "NORMAL:+VERS-TLS1.2");
-  const auto client = *gnutls::make_client_credentials("NORMAL:-VERS-ALL:+VERS-" + version, false);
-  return {[server] { return std::make_unique<gnutls::ServerChannels>(server); },
-          [client] { return std::make_unique<gnutls::ClientChannels>(client, "relay.example.org", false); }};
-}
 
 std::string message_of(const std::string& token) {
   Clock chance(std::hash<std::string>()(token));
@@ -45,7 +33,9 @@ std::vector<mail::Mailbox> recipients_of(const std::string& token) {
   Clock chance(std::hash<std::string>()(token) + 1);
   std::vector<mail::Mailbox> recipients;
   for (std::int64_t number = chance.happens(0.5) ? 0 : chance.between(0, 4); number >= 0; --number) {
-    recipients.push_back({token + "." + std::to_string(number), chance.happens(0.5) ? "one.example" : "two.example"});
+    std::string domain = chance.happens(0.5) ? "one.example" : "two.example";
+    if (token.front() == 'n' && chance.happens(0.7)) domain = Names::domain(static_cast<std::size_t>(chance.between(0, Names::kDomains - 1)));
+    recipients.push_back({token + "." + std::to_string(number), std::move(domain)});
   }
   return recipients;
 }
@@ -66,7 +56,12 @@ Client::Client(Host& host, Endpoint relay, Stories& stories, const Tls& tls, std
       })),
       again_(host.timer([this] { connect(); })) {
   profile_.session.hostname = "client.example";
-  profile_.starttls = host.clock().happens(0.7) ? smtp::ClientStartTls::when_offered : smtp::ClientStartTls::never;
+  const bool starts = host.clock().happens(0.7);
+  profile_.starttls = tls.required ? smtp::ClientStartTls::required : starts ? smtp::ClientStartTls::when_offered : smtp::ClientStartTls::never;
+  if (host.clock().happens(tls.required ? 0.8 : 0.3)) profile_.renew_after_messages = 1;
+  for (const std::string& token : waiting_) {
+    if (host.clock().happens(0.1)) twice_.insert(token);
+  }
   profile_.channels = channels_.get();
   again_->set(host.now() + host.clock().between(Duration(0), std::chrono::minutes(2)));
 }
@@ -136,15 +131,26 @@ void Client::work() {
     }
     if (const auto* finished = std::get_if<smtp::Finished>(&action)) {
       std::vector<mail::Mailbox> left;
+      const auto any = [&](auto of) { return std::any_of(finished->outcomes.begin(), finished->outcomes.end(), of); };
+      stories_[sending_].heard += any([](const smtp::Outcome& each) { return each.fate == smtp::Fate::delivered; });
+      stories_[sending_].client_unsure += any([](const smtp::Outcome& each) { return each.may_have_arrived; });
       for (std::size_t i = 0; i < recipients_.size(); ++i) {
         Story& story = stories_[recipients_[i].local_part];
         const smtp::Outcome& outcome = finished->outcomes[i];
         if (outcome.may_have_arrived) ++story.client_unsure;
-        story.acknowledged |= outcome.fate == smtp::Fate::delivered;
+        if (outcome.fate == smtp::Fate::delivered) {
+          ++story.acknowledged;
+          if (!story.acknowledged_at) story.acknowledged_at = host_.now();
+          story.queue_ids.emplace(queue_id_of(outcome.reply), "<" + recipients_[i].text() + ">");
+        }
         if (outcome.fate == smtp::Fate::deferred) left.push_back(recipients_[i]);
       }
       left_[sending_] = std::move(left);
-      if (left_[sending_].empty() || attempts_[sending_] >= kAttempts) std::erase(waiting_, sending_);
+      if (left_[sending_].empty() && twice_.erase(sending_) != 0) {
+        attempts_[sending_] = 0;
+      } else if (left_[sending_].empty() || attempts_[sending_] >= kAttempts) {
+        std::erase(waiting_, sending_);
+      }
       continue;
     }
     if (std::holds_alternative<smtp::ClientClosed>(action)) {
@@ -165,13 +171,16 @@ class NextHop::Mail final : public smtp::Transaction {
   Mail(NextHop& hop, mail::Mailbox reverse_path) : hop_(hop), reverse_path_(std::move(reverse_path)) {}
   ~Mail() override = default;
   void acknowledge() noexcept override {
+    if (octets.find(Attacker::kWord) != octets.npos) hop_.stories_[std::string(Attacker::kWord) + ".0"].altered = true;
     for (const mail::Mailbox& path : forward_paths) {
       if (path.domain == "client.example") {
         note_notification();
+        ++hop_.stories_[path.local_part].stored;
         continue;
       }
       Story& story = hop_.stories_[path.local_part];
       ++story.stored;
+      if (!story.stored_at) story.stored_at = hop_.host_.now();
       story.altered |= !octets.ends_with(message_of(path.local_part.substr(0, path.local_part.find('.'))));
     }
   }
@@ -181,7 +190,9 @@ class NextHop::Mail final : public smtp::Transaction {
     for (std::size_t at = octets.find(kField); at != octets.npos; at = octets.find(kField, at + 1)) {
       std::size_t begin = at + kField.size();
       while (octets[begin] == ' ') ++begin;
-      ++hop_.stories_[octets.substr(begin, octets.find('@', begin) - begin)].notified;
+      Story& story = hop_.stories_[octets.substr(begin, octets.find('@', begin) - begin)];
+      ++story.notified;
+      if (!story.notified_at) story.notified_at = hop_.host_.now();
     }
   }
   std::vector<mail::Mailbox> forward_paths;
@@ -198,7 +209,7 @@ NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls
   profile_.name = endpoint.text();
   profile_.channels = tls.server();
   profile_.connection.session.hostname = "hop.example";
-  profile_.connection.tls = smtp::ServerTls::optional;
+  profile_.connection.tls = tls.required ? smtp::ServerTls::required : smtp::ServerTls::optional;
   profile_.connection.channels = profile_.channels.get();
   listening_ = std::make_unique<receive::Listening>(host, profile_, limits_, *this, closures_, log, [] {});
   listening_->begin([&](Listener::User& user) { return host.listen(endpoint, user); });

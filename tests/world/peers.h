@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,32 +13,30 @@
 #include "adieu/relay/access/limits.h"
 #include "adieu/relay/receive/listening.h"
 #include "network.h"
-#include "support/recording_log.h"
+#include "tls.h"
 
 namespace adieu::world {
-
-/// Where TLS channels come from: the toy of most worlds, or GnuTLS, which no seed makes say the same octets twice.
-struct Tls {
-  std::function<std::unique_ptr<tls::ChannelFactory>()> server;
-  std::function<std::unique_ptr<tls::ChannelFactory>()> client;
-};
-Tls toy_tls();
-/// `version`: "TLS1.2" or "TLS1.3".
-Tls gnutls_tls(const std::string& version);
 
 /// What became of one recipient of a message, from both ends.
 struct Story {
   std::uint64_t client_unsure = 0;   // attempts whose end of data may have arrived, without a reply that was heard
-  bool acknowledged = false;         // its client heard 2xx
+  std::uint64_t acknowledged = 0;    // how often its client heard 2xx: more than once where it meant to send it again
   std::uint64_t relay_unsure = 0;    // attempts of which the relay says that the next hop may have it
   std::uint64_t stored = 0;          // how often the next hop took it: its 2xx was handed over
   std::uint64_t notified = 0;        // notifications of its failure that arrived
-  bool refused = false;              // for good, by the next hop
+  std::uint64_t heard = 0;           // of a token: how often its client heard 2xx
+  std::set<std::pair<std::string, std::string>> queue_ids;  // that its client was told, with its forward-path as the log writes it
+  bool refused = false;              // for good, by the next hop or the name service
   bool altered = false;              // what arrived did not end with what its client sent
+  std::optional<Instant> acknowledged_at;  // the first time
+  std::optional<Instant> stored_at;        // likewise
+  std::optional<Instant> notified_at;      // likewise
 };
-using Stories = std::map<std::string, Story>;  // by the recipients' local parts: TOKEN.NUMBER
+/// By the recipients' local parts, TOKEN.NUMBER. Under the TOKEN alone: the message as its client sees it, and the notifications about it.
+using Stories = std::map<std::string, Story>;
 
-/// What a client sends under a token: always the same octets, to always the same recipients.
+/// What a client sends under a token: always the same octets, to always the same recipients. Those of a token that begins with an n are in domains of
+/// Names, too.
 std::string message_of(const std::string& token);
 std::vector<mail::Mailbox> recipients_of(const std::string& token);
 
@@ -63,6 +62,7 @@ class Client {
   std::vector<mail::Mailbox> recipients_;
   std::size_t supplied_ = 0;
   std::map<std::string, std::uint64_t> attempts_;
+  std::set<std::string> twice_;  // what it means to send a second time once it is acknowledged
   std::map<std::string, std::vector<mail::Mailbox>> left_;  // recipients that were not answered for good, by token
   const std::unique_ptr<tls::ChannelFactory> channels_;
   smtp::ClientConnectionProfile profile_;

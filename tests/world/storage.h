@@ -34,7 +34,8 @@ class Storage {
   virtual void judge(bool at_rest, std::vector<std::string>& faults) = 0;
 };
 
-std::unique_ptr<Storage> memory_storage(Clock& clock);
+/// `fails`: some of its operations do, once each.
+std::unique_ptr<Storage> memory_storage(Clock& clock, bool fails);
 /// `crash`: kills the process that uses it, from within an event; it asks for that at moments that matter.
 std::unique_ptr<Storage> durable_storage(Clock& clock, Log& log, std::function<void()> crash);
 

@@ -14,9 +14,12 @@
 #include "adieu/relay/receive/listening.h"
 #include "adieu/relay/receive/reception.h"
 #include "io/gnutls/gmac.h"
+#include "judge.h"
+#include "log_book.h"
+#include "names.h"
 #include "peers.h"
+#include "rude_client.h"
 #include "storage.h"
-#include "support/table_resolver.h"
 
 namespace adieu::world {
 namespace {
@@ -24,6 +27,8 @@ namespace {
 constexpr std::uint64_t kMostEvents = 2'000'000;
 constexpr std::uint64_t kDurable = 5;  // one world of so many has the durable spool, which is much slower
 constexpr auto kLongest = std::chrono::hours(24 * 30);
+/// From an acknowledgement to the next hop that is well, where nobody else is to delay it: more than the messages before it take, less than any back-off.
+constexpr Duration kLongestWait = std::chrono::seconds(30);
 
 constexpr const char* kPolicy = R"(
 hostname relay.example.org
@@ -32,9 +37,12 @@ listen 192.0.2.1:25 { tls off }
 network local 198.51.100.0/24
 next-hop first { host 192.0.2.9:25; tls off; connections 3 }
 next-hop second { host 192.0.2.10:25; tls off; connections 1; recipients 2 }
+next-hop internet { mx; tls off }
 domains one one.example client.example
+domains two two.example
 relay from network local to domains one via first
-relay from network local to any via second
+relay from network local to domains two via second
+relay from network local to any via internet
 reject from any to any with "550 5.7.1 no"
 limits { connections 12; connections-per-address 4; outbound-connections 2 }
 retry { after 1m 5m 15m; then-every 30m; give-up 20d }
@@ -43,37 +51,10 @@ retry { after 1m 5m 15m; then-every 30m; give-up 20d }
 const IpAddress kRelay = *IpAddress::parse("192.0.2.1");
 const std::array kHops = {*IpAddress::parse("192.0.2.9"), *IpAddress::parse("192.0.2.10")};
 
-/// Every line with the world's time, and how many lines there were of each event.
-class WorldLog final : public Log {
- public:
-  WorldLog(const Clock& clock, Stories& stories, bool traces) : clock_(clock), stories_(stories), traces_(traces) {}
-  bool enabled(LogLevel) const override { return true; }
-  void write(LogLevel, std::string_view line) override {
-    const std::string_view event = line.substr(0, line.find(' '));
-    ++events_[std::string(event)];
-    if (const std::size_t to = line.find(" to=<"); to != line.npos && line.find("the next hop may have it") != line.npos) {
-      ++stories_[std::string(line.substr(to + 5, line.find('@', to) - to - 5))].relay_unsure;
-    }
-    if (traces_) trace.push_back(rfc3339(clock_.wall()) + " " + std::string(line));
-  }
-  using Log::write;
-  std::uint64_t count(const std::string& event) const {
-    const auto found = events_.find("event=" + event);
-    return found == events_.end() ? 0 : found->second;
-  }
-  std::vector<std::string> trace;
-
- private:
-  const Clock& clock_;
-  Stories& stories_;
-  const bool traces_;
-  std::map<std::string, std::uint64_t> events_;
-};
-
 /// The relay's process: what daemon::Relay and daemon::Shard put together, over this world.
 class Process {
  public:
-  Process(Clock& clock, Network& network, const config::Config& config, const Tls& tls, spool::Spool& spool, Log& log)
+  Process(Clock& clock, Network& network, const config::Config& config, const Tls& tls, spool::Spool& spool, Names& names, LogBook& log)
       : host_(clock, network, kRelay),
         config_(config),
         spool_(spool),
@@ -89,27 +70,38 @@ class Process {
                          [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }, notifications_, [] { return route::MachineAddresses{}; }} {
     for (const config::NextHop& policy : config.next_hops) {
       deliver::NextHopProfile profile = deliver::next_hop_profile(config, policy);
-      profile.outbound.connection.starttls = smtp::ClientStartTls::when_offered;
+      profile.outbound.connection.starttls = tls.required ? smtp::ClientStartTls::required : smtp::ClientStartTls::when_offered;
       profile.outbound.channels = [&tls](const std::string&) { return tls.client(); };
       next_hops_.emplace(policy.name, std::move(profile));
     }
+    log.begin_run();
     check(reception_shared_.recall(host_.wall()).has_value(), "the world's spool recalls");
     reception_ = std::make_unique<receive::Reception>(reception_shared_, host_);
-    delivery_ = std::make_unique<deliver::Delivery>(delivery_shared_, host_, std::make_unique<test::TableResolver>());
+    delivery_ = std::make_unique<deliver::Delivery>(delivery_shared_, host_, names.resolver());
     listener_ = receive::listener_profile(config, config.listeners.front(), tls.server());
-    listener_->connection.tls = smtp::ServerTls::optional;
+    listener_->connection.tls = tls.required ? smtp::ServerTls::required : smtp::ServerTls::optional;
     take_up({});
     listening_ = std::make_unique<receive::Listening>(host_, *listener_, limits_, *reception_, closures_, log, [] {});
     listening_->begin([this](Listener::User& user) { return host_.listen(config_.listeners.front().endpoint, user); });
   }
 
-  std::size_t connections() const { return listening_->connections() + connections_.used(); }
+  const observe::Metrics& metrics() const { return metrics_; }
+  const observe::Ledger& ledger() const { return closures_.ledger(); }
+  /// Those of Delivery and of Settling; each connection has two more at the most.
+  static constexpr std::size_t kTimers = 2;
+  std::size_t timers() const { return host_.timers(); }
+  Host& host() { return host_; }
   /// What is still held that should not be when nothing is under way.
   std::string held() const {
     std::string held;
-    if (memory_.recipients() != 0) held += " " + std::to_string(memory_.recipients()) + " recipients";
-    if (memory_.used() != 0) held += " " + std::to_string(memory_.used()) + " octets of messages";
-    if (reception_shared_.memory != 0) held += " " + std::to_string(reception_shared_.memory) + " octets of transactions";
+    const auto add = [&](std::uint64_t count, const char* what) {
+      if (count != 0) held += " " + std::to_string(count) + " " + what;
+    };
+    add(timers() - kTimers, "timers");
+    add(listening_->connections() + connections_.used(), "connections");
+    add(memory_.recipients(), "recipients");
+    add(memory_.used(), "octets of messages");
+    add(reception_shared_.memory, "octets of transactions");
     return held;
   }
 
@@ -151,143 +143,249 @@ class Process {
   std::unique_ptr<receive::Listening> listening_;
 };
 
-/// `notification_unsure`: attempts to deliver notifications about the message that may have arrived.
-void judge(const std::string& recipient, const Story& story, std::uint64_t notification_unsure, std::uint64_t crashes,
-           std::vector<std::string>& faults) {
-  const auto fault = [&](const std::string& what) { faults.push_back(recipient + ": " + what); };
-  const std::uint64_t arrived = story.stored + story.notified;
-  if (story.acknowledged && arrived == 0) fault("acknowledged and lost");
-  if (story.acknowledged && story.stored == 0 && !story.refused) fault("a failure was told of what nobody refused");
-  if (story.altered) fault("altered on its way");
-  if (story.refused && story.stored != 0) fault("stored where it is refused");
-  if (!story.acknowledged && arrived != 0 && story.client_unsure == 0) fault("delivered, and never acknowledged");
-  const std::uint64_t excused = story.client_unsure + story.relay_unsure + notification_unsure + crashes;
-  if (arrived > 1 + excused) fault(std::to_string(arrived) + " copies, where " + std::to_string(1 + excused) + " can be explained");
-}
+class World {
+ public:
+  World(std::uint64_t seed, const Options& options)
+      : options_(options), seed_(seed), clock_(seed), network_(clock_), log_(clock_, stories_, options.traces), hop_log_(clock_, stories_, false) {
+    config::Loaded loaded = config::load_text("world.conf", kPolicy);
+    check(loaded.config.has_value(), "the world's policy is one");
+    config_ = std::move(*loaded.config);
+    make_network();
+    make_storage();
+    make_hops();
+    start_relay();
+    make_clients();
+    make_trouble();
+  }
+  ~World() { clock_.stop(); }  // streams may wait in it to be accepted
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
 
-}  // namespace
+  Verdict run() {
+    while (!rests() && verdict_.faults.empty()) {
+      if (++verdict_.events > kMostEvents || clock_.now() - began_ > kLongest) {
+        verdict_.faults.push_back("it never comes to rest: " + state());
+      } else if (!clock_.turn()) {
+        verdict_.faults.push_back("nothing more happens: " + state());
+      } else if (clock_.instant_is_over()) {
+        judge_bounds();
+      }
+    }
+    rested_ = true;
+    if (verdict_.faults.empty()) judge();
+    end();
+    for (const auto& [recipient, story] : stories_) {
+      const bool is_token = recipient.find('.') == recipient.npos;
+      const std::uint64_t meant = std::max<std::uint64_t>(story.acknowledged, 1);
+      if (!is_token && story.stored + story.notified > meant) verdict_.copies += story.stored + story.notified - meant;
+    }
+    verdict_.lost = network_.lost();
+    verdict_.hours = static_cast<double>((clock_.now() - began_).count()) / 3'600'000;
+    verdict_.trace = std::move(log_.trace);
+    verdict_.walks = std::move(network_.witness.walks);
+    return std::move(verdict_);
+  }
 
-Verdict run(std::uint64_t seed, bool traces) {
-  Clock clock(seed);
-  Network network(clock);
-  Stories stories;
-  WorldLog log(clock, stories, traces);
-  WorldLog hop_log(clock, stories, false);
-  config::Loaded loaded = config::load_text("world.conf", kPolicy);
-  check(loaded.config.has_value(), "the world's policy is one");
-  config::Config& config = *loaded.config;
-  std::function<void()> crash;
-  const std::unique_ptr<Storage> storage = seed % kDurable == 0 ? durable_storage(clock, log, [&crash] { crash(); }) : memory_storage(clock);
-  Tls tls = toy_tls();
-  if (clock.happens(0.05)) tls = gnutls_tls(clock.happens(0.5) ? "TLS1.2" : "TLS1.3");
-  Verdict verdict;
-
-  network.hides_chunking = clock.happens(0.5);
-  network.loses = clock.happens(0.3) ? 0 : 0.01 * static_cast<double>(clock.between(1, 60));
+ private:
   struct Hop {
     Host host;
     Endpoint endpoint;
     Moods moods;
     std::optional<NextHop> next_hop;
   };
-  std::vector<std::unique_ptr<Hop>> hops;
-  for (const IpAddress& address : kHops) {
-    Hop& hop = *hops.emplace_back(new Hop{Host(clock, network, address), {address, 25}, {}, {}});
-    hop.moods.defers = clock.happens(0.5) ? 0 : 0.01 * static_cast<double>(clock.between(1, 40));
-    hop.moods.refuses = clock.happens(0.5) ? 0 : 0.2;
-    hop.moods.slowest = clock.happens(0.3) ? std::chrono::minutes(12) : Duration(300);
-    const auto begin = [&hop, &stories, &tls, &hop_log] { hop.next_hop.emplace(hop.host, hop.endpoint, stories, tls, hop_log, hop.moods); };
-    begin();
-    if (!clock.happens(0.2)) continue;
-    clock.after(clock.between(Duration(0), std::chrono::minutes(30)), [&, begin] {
-      log.write(LogLevel::info, LogLine("world").field("what", "a next hop is gone for a while"));
-      hop.next_hop.reset();
-      clock.after(clock.between(Duration(0), std::chrono::hours(2)), begin);
-    });
+
+  /// Whether there is such trouble in this world. It is drawn where it is left out too, so that little else changes by that.
+  bool has(const char* trouble, double probability) {
+    verdict_.parts.insert(trouble);
+    return clock_.happens(probability) && !options_.without.contains(trouble);
   }
 
-  std::optional<Process> relay;
-  const auto start = [&] { storage->start([&] { relay.emplace(clock, network, config, tls, storage->port(), log); }); };
-  start();
-  std::vector<std::unique_ptr<Host>> hosts;
-  std::vector<std::unique_ptr<Client>> clients;
-  const std::int64_t kinds = clock.between(1, 4);
-  for (std::int64_t number = 1; number <= kinds; ++number) {
-    std::vector<std::string> tokens;
-    // The seed is a part of them, since they alone decide about octets and recipients: no two worlds send the same.
-    for (std::int64_t i = clock.between(1, 8); i > 0; --i) tokens.push_back("m" + std::to_string(seed) + "-" + std::to_string(number) + "-" + std::to_string(i));
-    verdict.messages += tokens.size();
-    hosts.push_back(std::make_unique<Host>(clock, network, *IpAddress::parse("198.51.100." + std::to_string(number))));
-    clients.push_back(std::make_unique<Client>(*hosts.back(), Endpoint{kRelay, 25}, stories, tls, std::move(tokens)));
+  void make_network() {
+    const bool attacked = clock_.happens(0.1);
+    tls_ = toy_tls();
+    if (attacked || clock_.happens(0.04)) tls_ = gnutls_tls(clock_.happens(0.5) ? "TLS1.2" : "TLS1.3");
+    rude_channels_ = tls_.client;
+    tls_.server = [this, make = tls_.server] { return network_.witness.watch(make()); };
+    tls_.client = [this, make = tls_.client] { return network_.witness.watch(make()); };
+    tls_.required = attacked;
+    network_.attacks = has("attackers", attacked ? 1 : 0) ? 0.5 : 0;
+    network_.hides_chunking = has("middleboxes", 0.5);
+    const double loses = 0.01 * static_cast<double>(clock_.between(1, 60));
+    network_.loses = has("losses", attacked ? 0.3 : 0.7) ? loses : 0;
+    if (has("renewal", attacked ? 1 : 0.3)) {
+      for (config::NextHop& next_hop : config_.next_hops) next_hop.renew_after_messages = 2;
+    }
+    // The second next hop is well and near, and there are connections for both.
+    well_ = !attacked && !is_durable() && clock_.happens(0.3);
+    if (well_) {
+      network_.lossless.insert(kHops[1]);
+      config_.limits.outbound_connections = 40;
+    }
+    has_names_ = has("names", 0.3);
+    network_.knows_no_ipv6 = clock_.happens(0.5);
+    names_.emplace(clock_, std::vector(kHops.begin(), kHops.end()), has("unanswered-questions", 0.5));
   }
 
-  bool rested = false;
-  const Instant began = clock.now();
-  crash = [&] {
-    if (rested || !storage->started()) return;
-    ++verdict.crashes;
-    log.write(LogLevel::info, LogLine("world").field("what", "the relay's process is killed"));
-    storage->kill();
-    relay.reset();
-    storage->bury();
-    clock.after(clock.between(Duration(0), std::chrono::minutes(2)), start);
-  };
-  if (clock.happens(0.3)) {
-    for (std::int64_t crashes = clock.between(1, 3); crashes > 0; --crashes) {
-      clock.after(clock.between(Duration(0), clock.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), crash);
-    }
-  }
-  if (clock.happens(0.2)) {
-    clock.after(clock.between(Duration(0), std::chrono::hours(1)), [&] {
-      const Duration by = std::chrono::minutes(clock.between(-600, 600));
-      log.write(LogLevel::info, LogLine("world").field("what", "the wall clock steps by " + to_text(by)));
-      clock.step_wall(by);
-    });
+  bool is_durable() const { return seed_ % kDurable == 0; }
+  void make_storage() {
+    const bool fails = has("spool", 0.3) && !well_;
+    storage_ = is_durable() ? durable_storage(clock_, log_, [this] { kill_relay(); }) : memory_storage(clock_, fails);
   }
 
-  const auto rests = [&] {
-    return relay && std::all_of(clients.begin(), clients.end(), [](const auto& client) { return client->done(); }) && storage->stored() == 0 &&
-           network.open() == 0;
-  };
-  while (!rests()) {
-    if (++verdict.events > kMostEvents || clock.now() - began > kLongest) {
-      verdict.faults.push_back("it never comes to rest: " + std::to_string(storage->stored()) + " messages stored, " + std::to_string(network.open()) +
-                               " ends of connections open");
-      break;
-    }
-    if (!clock.turn()) {
-      verdict.faults.push_back("nothing more happens: " + std::to_string(storage->stored()) + " messages stored, " + std::to_string(network.open()) +
-                               " ends of connections open");
-      break;
-    }
-  }
-  rested = true;
-  if (verdict.faults.empty()) {
-    for (const auto& [recipient, story] : stories) {
-      const std::size_t dot = recipient.find('.');
-      if (dot == recipient.npos) continue;  // whom notifications go to
-      const auto told = stories.find(recipient.substr(0, dot));
-      if (!story.acknowledged && network.lost() == 0 && verdict.crashes == 0 && !storage->was_in_trouble()) verdict.faults.push_back(recipient + ": given up, and no connection was lost");
-      judge(recipient, story, told == stories.end() ? 0 : told->second.relay_unsure, verdict.crashes, verdict.faults);
-    }
-    for (int turns = 0; turns < 1000 && clock.turn(); ++turns) {
-    }
-    storage->judge_running(verdict.faults);
-    if (const std::string held = relay->held(); !held.empty()) verdict.faults.push_back("still held at rest:" + held);
-    if (verdict.crashes == 0 && log.count("queued") != log.count("removed") + log.count("revoked")) {
-      verdict.faults.push_back("the log: " + std::to_string(log.count("queued")) + " queued, " + std::to_string(log.count("removed")) + " removed, " +
-                               std::to_string(log.count("revoked")) + " revoked");
+  void make_hops() {
+    // The same recipients at both of them: a domain may have both as its exchangers.
+    const double refuses = has("refusals", 0.5) ? 0.2 : 0;
+    for (const IpAddress& address : kHops) {
+      Hop& hop = *hops_.emplace_back(new Hop{Host(clock_, network_, address), {address, 25}, {}, {}});
+      const double defers = 0.01 * static_cast<double>(clock_.between(1, 40));
+      const bool well = well_ && address == kHops[1];
+      if (has("deferrals", 0.5) && !well) hop.moods.defers = defers;
+      hop.moods.refuses = refuses;
+      hop.moods.slowest = has("slowness", 0.3) && !well ? std::chrono::minutes(12) : Duration(300);
+      start(hop);
+      const Duration from = clock_.between(Duration(0), std::chrono::minutes(30));
+      const Duration until = from + clock_.between(Duration(0), std::chrono::hours(2));
+      if (!has("absence", 0.2) || well) continue;
+      clock_.after(from, [this, &hop] {
+        say("a next hop is gone for a while");
+        network_.witness.kill(hop.endpoint.address);
+        hop.next_hop.reset();
+      });
+      clock_.after(until, [this, &hop] { start(hop); });
     }
   }
-  for (const auto& [recipient, story] : stories) verdict.copies += story.stored + story.notified > 1 ? story.stored + story.notified - 1 : 0;
-  verdict.lost = network.lost();
-  verdict.hours = static_cast<double>((clock.now() - began).count()) / 3'600'000;
-  verdict.trace = std::move(log.trace);
-  clients.clear();
-  relay.reset();
-  hops.clear();
-  storage->judge(verdict.faults.empty(), verdict.faults);
-  return verdict;
-}
+  void start(Hop& hop) { hop.next_hop.emplace(hop.host, hop.endpoint, stories_, tls_, hop_log_, hop.moods); }
+  void start_relay() {
+    storage_->start([this] { relay_.emplace(clock_, network_, config_, tls_, storage_->port(), *names_, log_); });
+  }
+
+  void make_clients() {
+    const std::int64_t count = clock_.between(1, 4);
+    for (std::int64_t number = 1; number <= count; ++number) {
+      std::vector<std::string> tokens;
+      for (std::int64_t i = clock_.between(1, 8); i > 0; --i) {
+        // The seed is a part of them, since they alone decide about octets and recipients: no two worlds send the same.
+        const std::string token = (has_names_ ? "n" : "m") + std::to_string(seed_) + "-" + std::to_string(number) + "-" + std::to_string(i);
+        verdict_.parts.insert(token);
+        if (!options_.without.contains(token)) tokens.push_back(token);
+      }
+      verdict_.messages += tokens.size();
+      hosts_.push_back(std::make_unique<Host>(clock_, network_, *IpAddress::parse("198.51.100." + std::to_string(number))));
+      clients_.push_back(std::make_unique<Client>(*hosts_.back(), Endpoint{kRelay, 25}, stories_, tls_, std::move(tokens)));
+    }
+  }
+
+  void make_trouble() {
+    rude_host_.emplace(clock_, network_, *IpAddress::parse("198.51.100.99"));
+    const std::int64_t times = clock_.between(1, 3);
+    rude_client_.emplace(*rude_host_, Endpoint{kRelay, 25}, rude_channels_, has("rudeness", 0.3) ? times : 0);
+    if (has("crashes", 0.3) && !well_) {
+      for (std::int64_t crash = clock_.between(1, 3); crash > 0; --crash) {
+        clock_.after(clock_.between(Duration(0), clock_.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), [this] { kill_relay(); });
+      }
+    }
+    if (has("descriptors", 0.3)) {
+      for (std::int64_t spells = clock_.between(1, 3); spells > 0; --spells) {
+        clock_.after(clock_.between(Duration(0), std::chrono::minutes(10)), [this] {
+          const Duration time = clock_.between(Duration(0), well_ ? std::chrono::seconds(5) : std::chrono::minutes(2));
+          say("no descriptors for " + to_text(time));
+          if (relay_) relay_->host().run_out_of_descriptors(time);
+        });
+      }
+    }
+    if (has("clock", 0.2)) {
+      clock_.after(clock_.between(Duration(0), std::chrono::hours(1)), [this] {
+        const Duration by = std::chrono::minutes(clock_.between(-600, 600));
+        say("the wall clock steps by " + to_text(by));
+        clock_.step_wall(by);
+      });
+    }
+  }
+  void kill_relay() {
+    if (rested_ || !storage_->started()) return;
+    ++verdict_.crashes;
+    say("the relay's process is killed");
+    network_.witness.kill(kRelay);
+    storage_->kill();
+    relay_.reset();
+    storage_->bury();
+    clock_.after(clock_.between(Duration(0), std::chrono::minutes(2)), [this] { start_relay(); });
+  }
+
+  void say(const std::string& what) { log_.write(LogLevel::info, LogLine("world").field("what", what)); }
+  bool rests() const {
+    return relay_ && rude_client_->done() && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->done(); }) && storage_->stored() == 0 &&
+           network_.open() == 0;
+  }
+  std::string state() const {
+    return std::to_string(storage_->stored()) + " messages stored, " + std::to_string(network_.open()) + " ends of connections open";
+  }
+
+  void judge_bounds() {
+    if (!relay_) return;
+    const auto bound = [this](const char* what, std::size_t count, std::size_t most) {
+      if (count > most) verdict_.faults.push_back("beyond their bound: " + std::to_string(count) + " " + what);
+    };
+    const std::size_t connections = config_.limits.connections + config_.limits.outbound_connections;
+    bound("connections", network_.witness.open(kRelay), connections);
+    bound("timers", relay_->timers(), Process::kTimers + 2 * connections);
+  }
+
+  void judge() {
+    for (int turns = 0; turns < 1000 && clock_.turn(); ++turns) {
+    }
+    storage_->judge_running(verdict_.faults);
+    if (const std::string held = relay_->held(); !held.empty()) verdict_.faults.push_back("still held at rest:" + held);
+    for (const std::string& token : verdict_.parts) {
+      for (const mail::Mailbox& recipient : recipients_of(token)) {
+        if (!names_->takes_no_mail(recipient.domain)) continue;
+        if (const auto story = stories_.find(recipient.local_part); story != stories_.end()) story->second.refused = true;
+      }
+    }
+    const Facts facts{kRelay, stories_, log_, hop_log_, network_.witness, verdict_.crashes, network_.lost(), storage_->was_in_trouble()};
+    judge_stories(facts, verdict_.faults);
+    judge_layers(facts, verdict_.faults);
+    judge_log(facts, verdict_.faults);
+    if (verdict_.crashes == 0) judge_counts(facts, relay_->metrics(), relay_->ledger(), verdict_.faults);
+    if (well_) judge_waits(facts, "two.example", kLongestWait, verdict_.faults);
+  }
+
+  /// All go before what they stand on.
+  void end() {
+    clients_.clear();
+    rude_client_.reset();
+    relay_.reset();
+    hops_.clear();
+    storage_->judge(verdict_.faults.empty(), verdict_.faults);
+  }
+
+  const Options& options_;
+  const std::uint64_t seed_;
+  Clock clock_;
+  Network network_;
+  Stories stories_;
+  LogBook log_;
+  LogBook hop_log_;
+  config::Config config_;
+  std::unique_ptr<Storage> storage_;
+  bool rested_ = false;
+  Tls tls_;
+  bool well_ = false;
+  bool has_names_ = false;
+  std::optional<Names> names_;
+  std::vector<std::unique_ptr<Hop>> hops_;
+  std::optional<Process> relay_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::function<std::unique_ptr<tls::ChannelFactory>()> rude_channels_;
+  std::optional<Host> rude_host_;
+  std::optional<RudeClient> rude_client_;
+  const Instant began_ = clock_.now();
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Verdict run(std::uint64_t seed, const Options& options) { return World(seed, options).run(); }
 
 }  // namespace adieu::world

@@ -3,22 +3,32 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace adieu::world {
 
+/// How much of a seed's world there is to be.
+struct Options {
+  bool traces = false;
+  std::set<std::string> without;    // of the world's parts
+};
+
 struct Verdict {
-  std::vector<std::string> faults;  // none: everything held
+  /// What did not hold, "what: where"; none: everything held.
+  std::vector<std::string> faults;
   std::vector<std::string> trace;   // the relay's log, with the world's time, where it was asked for
+  std::set<std::string> parts;      // kinds of trouble, whether this world has them or not, and messages
+  std::set<std::string> walks;      // of TLS layers through the closure machine
   std::uint64_t events = 0;
   std::uint64_t messages = 0;
-  std::uint64_t copies = 0;         // that arrived beyond the first of a message
+  std::uint64_t copies = 0;         // that arrived beyond what a client meant to send
   std::uint64_t lost = 0;           // connections that ended before their time
   std::uint64_t crashes = 0;
   double hours = 0;                 // of the world's time
 };
 
-Verdict run(std::uint64_t seed, bool traces);
+Verdict run(std::uint64_t seed, const Options& options);
 
 }  // namespace adieu::world

@@ -1,0 +1,45 @@
+// See log_book.h.
+#include "log_book.h"
+
+#include <algorithm>
+#include <array>
+
+#include "adieu/base/result.h"
+
+namespace adieu::world {
+
+void LogBook::write(LogLevel level, std::string_view text) {
+  if (traces_) trace.push_back(rfc3339(clock_.wall()) + " " + std::string(text));
+  auto parsed = LoggedLine::parse("level=" + std::string(name(level)) + " " + std::string(text));
+  check(parsed.has_value(), "a line of the log can be read back");
+  LoggedLine& line = *parsed;
+  told.add(line);
+  const std::string& event = line.event;
+  ++events_[event];
+  for (auto& [field, value] : line.fields) {
+    if (field == "connection") value.insert(0, std::to_string(run_) + "/");
+  }
+  const std::string connection(line.value("connection"));
+  if (!line.value("note").empty()) {  // "the next hop may have it …"
+    const std::string_view to = line.value("to");
+    ++stories_[std::string(to.substr(1, to.find('@') - 1))].relay_unsure;
+  }
+  if (event == "closure" || event == "disconnect") recorded.insert(connection);
+  if (event == "closure") {
+    const std::string client(line.value("client"));
+    layers[client.empty() ? connection : client].push_back(line);
+  }
+  if (event == "reject" && line.value("command") == "CONNECT") ++turned_away;
+  const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";
+  if (judges && text.find(kTooManyOpenFiles) != text.npos) blamed.emplace_back(text);
+  constexpr std::array<std::string_view, 6> kOfMessages = {"queued", "revoked", "delivered", "deferred", "failed", "removed"};
+  if (std::find(kOfMessages.begin(), kOfMessages.end(), event) == kOfMessages.end()) return;
+  messages[std::string(line.value("queue-id"))].push_back(std::move(line));
+}
+
+std::uint64_t LogBook::count(const std::string& event) const {
+  const auto found = events_.find(event);
+  return found == events_.end() ? 0 : found->second;
+}
+
+}  // namespace adieu::world

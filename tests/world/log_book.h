@@ -1,0 +1,50 @@
+// The log of a simulated process, read as whoever runs it would: lines taken apart, and put together again by message and by connection.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adieu/base/log.h"
+#include "adieu/base/logged_line.h"
+#include "adieu/relay/observe/story.h"
+#include "clock.h"
+#include "peers.h"
+
+namespace adieu::world {
+
+class LogBook final : public Log {
+ public:
+  LogBook(const Clock& clock, Stories& stories, bool traces) : clock_(clock), stories_(stories), traces_(traces) {}
+  bool enabled(LogLevel) const override { return true; }
+  void write(LogLevel level, std::string_view line) override;
+  using Log::write;
+
+  /// The process begins anew; the ids that it gives to connections may be those that it gave before.
+  void begin_run() { ++run_; }
+
+  /// How many lines of that event there were.
+  std::uint64_t count(const std::string& event) const;
+  /// Of each queue-id: the lines that say what became of the message, in order.
+  std::map<std::string, std::vector<LoggedLine>> messages;
+  /// What `adieu message` makes of all lines.
+  observe::Stories told{{}};
+  /// Of each connection, by its client's endpoint or its id: its closure records, in order.
+  std::map<std::string, std::vector<LoggedLine>> layers;
+  /// Ids of connections of which a record tells how they, or a layer of theirs, ended.
+  std::set<std::string> recorded;
+  std::uint64_t turned_away = 0;      // connections, of all `reject`
+  std::vector<std::string> blamed;      // lines that hold what this machine lacked against a message or a next hop
+  std::vector<std::string> trace;     // where it was asked for
+
+ private:
+  const Clock& clock_;
+  Stories& stories_;
+  const bool traces_;
+  int run_ = 0;
+  std::map<std::string, std::uint64_t> events_;
+};
+
+}  // namespace adieu::world
