@@ -1,29 +1,23 @@
-#!/usr/bin/env python3
-"""Faults put into the relay's sources one at a time: the world must find each of them, or its checks are worth nothing.
+"""Faults put into the relay's sources one at a time: the world must find each of them, or its checks are worth nothing. `run --mutant` uses this.
 
-usage: tests/world/mutants.py [--seeds N] BUILD [NAME…]
-
-BUILD is a build folder in which `world` is built. Each mutant is one file with one change in it, compiled with BUILD's flags and linked in front of the
-library that has the original. Prints the seed that found it, and how it showed; exit status 1 when one was not found within N seeds (2000).
+Each mutant is one file with a change in it, compiled with a build's flags and linked in front of the library that has the original.
 """
-import argparse
 import pathlib
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# name: (file, what stands there, what stands there instead)
+# name: (file, what stands there, what stands there instead, and so on)
 MUTANTS = {
     "a-session-never-times-out": ("src/relay/receive/inbound.cpp", "  timer_->set(connection_.deadline());\n", ""),
     "a-next-hop-never-times-out": ("src/relay/deliver/outbound.cpp", "  timer_->set(connection_->deadline());\n", ""),
     "connecting-never-times-out": ("src/relay/deliver/outbound.cpp", "  timer_->set(loop_.now() + profile_.connect_timeout);\n", ""),
     "a-retry-has-no-timer": ("src/relay/deliver/delivery.cpp", "  wake_->set(shutting_down_ ? std::nullopt : when);\n", ""),
     "an-inbound-connection-is-counted-for-ever": ("src/relay/receive/listening.cpp", "  limits_.release(found->second.address, profile_.number);\n", ""),
-    "an-outbound-connection-is-counted-for-ever": ("src/relay/deliver/delivery_connections.cpp", "  budget_.give_back();\n", ""),
+    "an-outbound-connection-is-counted-for-ever": ("src/relay/deliver/delivery_connections.cpp", "  budget_.give_back(connection->second.standing);\n", ""),
     "memory-of-a-transaction-is-kept": ("src/relay/receive/reception.cpp", "    shared_.memory.fetch_sub(memory_, std::memory_order_relaxed);\n", ""),
     "an-acknowledged-message-is-not-queued": ("src/relay/receive/reception.cpp", "    shared_.accept(std::move(kept));\n", ""),
     "a-failure-is-not-told": ("src/relay/deliver/settling.cpp", "  const bool tells = !message->head()->reverse_path.is_null();\n", "  const bool tells = false;\n"),
@@ -62,6 +56,50 @@ MUTANTS = {
     "a-disk-that-keeps-a-commit-waiting-is-not-told-of": ("src/io/rocksdb/store.cpp", "      committer->keeps_waiting(*why);\n", "      static_cast<void>(committer);\n"),
     "a-disk-is-in-trouble-for-ever": ("src/io/rocksdb/disk.cpp", "  if (--waiting_ != 0 || frozen_) return;\n", "  return;\n"),
     "a-disk-that-was-full-stays-full": ("src/io/rocksdb/store.cpp", "    workers_->run([this] {\n      check_space();\n", "    workers_->run([this] {\n"),
+    "closed-without-waiting-for-R": ("src/protocol/smtp/server_connection.cpp", "    if (layer_.is_over()) end_or_go_on(now);\n", "    end_or_go_on(now);\n"),
+    "plaintext-again-behind-R-alone": ("src/protocol/smtp/server_connection.cpp", "    course_ = Course::replying;\n",
+                                       "    end_session();\n    finish_layer(now);\n    layer_ = tls::Layer(now);\n    begin_plaintext(false, now);\n"),
+    "S-is-not-said": ("src/protocol/smtp/server_connection.cpp", "      if (layer_.is_tls()) {\n        close_layer(now);",
+                      "      if (layer_.is_tls()) {\n        end_session();\n        finish_layer(now);\n        course_ = Course::ending;\n        layer_.drop();"),
+    "octets-behind-R-cost-nothing": ("src/protocol/smtp/server_connection.cpp", "} else if (layer_.unread() != 0) {", "} else if (false) {"),
+    "a-session-outlives-its-layer": (
+        "src/protocol/smtp/server_connection.cpp", "    end_session();\n    if (layer_.is_over())", "    if (!stays_plain_) end_session();\n    if (layer_.is_over())",
+        "  session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.counts);\n  course_",
+        "  if (!session_) session_ = std::make_unique<ServerSession>(profile_.session, layer, now, standing_.counts);\n  course_"),
+    "the-client-takes-a-reply-in-clear": (
+        "src/protocol/smtp/client_connection.cpp", "  switch (layer_.receive(octets)) {",
+        "  if (layer_.is_tls() && session_ && octets[0] == '2') {\n    session_->receive(octets, now);\n    return;\n  }\n  switch (layer_.receive(octets)) {"),
+    "FIN-is-read-as-R": ("src/protocol/smtp/server_connection.cpp", "      case tls::ChannelEvent::broken: break_layer(",
+                         "      case tls::ChannelEvent::broken:\n        if (layer_.failure().event == tls::Event::fin && layer_.info() != nullptr) {\n"
+                         "          peer_closed(now);\n          return false;\n        }\n        break_layer("),
+    "delivered-once-durable": ("src/relay/receive/reception.cpp", "    transaction.durable = true;\n", "    transaction.durable = true;\n    transaction.acknowledge();\n"),
+    "what-is-acknowledged-is-taken-for-a-duplicate": ("src/relay/receive/reception.cpp", "    shared_.accept(std::move(kept));\n",
+                                                      "    shared_.accept(std::move(kept));\n    unconfirmed();\n"),
+    "5xx-is-taken-for-4xx": ("src/protocol/smtp/client_transaction.cpp", "reply.permanent() ? Fate::failed : Fate::deferred", "Fate::deferred"),
+    "4xx-is-taken-for-5xx": ("src/protocol/smtp/client_transaction.cpp", "reply.permanent() ? Fate::failed : Fate::deferred", "Fate::failed"),
+    "a-back-off-never-ends": ("src/relay/queue/queue.cpp", "  while (!blocked_.empty() && blocked_.begin()->first <= now.instant) {", "  while (false) {"),
+    "connections-beyond-their-bound": ("src/relay/deliver/connection_budget.cpp", "return used < limit_ && (", "return ("),
+    "a-next-hop-waits-for-another-one": ("src/relay/deliver/delivery_connections.cpp", "    for (const queue::Job& job : back_off.expired) charge(job);\n",
+                                         "    for (const queue::Job& job : back_off.expired) charge(job);\n    paused_until_ = loop_.now() + back_off.wait;\n"),
+    "a-closure-record-without-its-connection": ("src/relay/observe/closure_record.cpp", "  line.optional(\"connection\", connection);\n", ""),
+    "a-disconnect-record-without-its-connection": ("src/relay/observe/events.cpp", "line.optional(\"connection\", record.connection).field", "line.field"),
+    "a-layer-is-recorded-twice": ("src/relay/receive/inbound.cpp", "  for (tls::LayerEnd& end : connection_.take_layer_ends()) {\n",
+                                  "  for (tls::LayerEnd& end : connection_.take_layer_ends()) {\n    if (end.ending == tls::Ending::rst) closures_.record({observe::Role::server, end, peer_, listener_.name, {}, id_}, listener_.alarm);\n"),
+    "an-attempt-is-counted-twice": ("src/relay/observe/metrics.cpp", "      if (attempts_before == 0) ++deferred;", "      ++deferred;"),
+    "a-duplicate-is-not-counted": ("src/relay/receive/reception.cpp", "      ++shared_.metrics.duplicates;\n", ""),
+    "an-attempt-is-not-told": ("src/relay/deliver/delivery.cpp", "    if (outcomes[i].at_once) continue;", "    if (outcomes[i].at_once || outcomes[i].fate == smtp::Fate::failed) continue;"),
+    "a-domain-that-does-not-exist-is-deferred": ("src/relay/route/mx_order.cpp", "decided({5, 1, 2}, \"domain \" + domain + \" does not exist\")",
+                                                 "decided({4, 1, 2}, \"domain \" + domain + \" does not exist\")"),
+    "a-name-service-in-trouble-fails": ("src/relay/route/mx_order.cpp", "decided({4, 4, 3}, \"mail exchangers", "decided({5, 4, 3}, \"mail exchangers"),
+    "an-address-in-trouble-fails": ("src/relay/deliver/search.cpp", "  if (temporary_) return route::no_addresses(place_.destination.domain, true);\n", ""),
+    "the-exchangers-behind-are-not-tried": ("src/relay/deliver/delivery_connections.cpp", "    search_on(found->first, dialled);\n",
+                                            "    static_cast<void>(dialled);\n    unreachable(found, *failure);\n"),
+    "what-this-machine-lacks-is-the-next-hops-fault": ("src/relay/deliver/outbound.cpp", "lacked_descriptors_ = stream.error().whose == Whose::ours;",
+                                                       "lacked_descriptors_ = false;"),
+    "nobody-looks-for-descriptors-again": ("src/relay/deliver/delivery.cpp",
+                                           "  if (paused_until_ > loop_.now() && (!when || paused_until_ < *when)) when = paused_until_;\n", ""),
+    "a-timer-for-ever": ("src/relay/deliver/delivery_connections.cpp", "  loop_.post([timer = std::shared_ptr(std::move(connection->second.idle)), search",
+                         "  static_cast<void>(connection->second.idle.release());\n  loop_.post([search"),
 }
 
 
@@ -78,19 +116,21 @@ def commands(build):
     return compile_of, link
 
 
-def build_mutant(build, compile_of, link, file, old, new, folder):
+def build_mutant(build, compile_of, link, folder, file, *changes):
     path = ROOT / file
     text = path.read_text()
-    if text.count(old) < 1:
-        raise SystemExit(f"{file} has no longer what the mutant changes: {old!r}")
+    for old, new in zip(changes[::2], changes[1::2], strict=True):
+        if text.count(old) < 1:
+            raise SystemExit(f"{file} has no longer what the mutant changes: {old!r}")
+        text = text.replace(old, new)
     source = folder / path.name
-    source.write_text(text.replace(old, new))
+    source.write_text(text)
     command = shlex.split(compile_of[str(path)])
     command[command.index("-o") + 1] = str(folder / "mutant.o")
     command[command.index("-c") + 1] = str(source)
     for option in ("-MF", "-MT"):
         command[command.index(option) + 1] = str(folder / "mutant.d")
-    command = [word for word in command if not word.endswith("ccache")] + [f"-I{path.parent}"]
+    command = [word for word in command if not word.endswith("ccache")] + [f"-I{path.parent}", "-w"]
     subprocess.run(command, check=True, cwd=build)
     words = shlex.split(re.sub(r"^: && | && :$", "", link))
     at = words.index("-o")
@@ -100,31 +140,27 @@ def build_mutant(build, compile_of, link, file, old, new, folder):
     return folder / "world"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build")
-    parser.add_argument("--seeds", type=int, default=2000)
-    parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
-    build = str(pathlib.Path(arguments.build).resolve())
+def kind_of(fault):
+    """What did not hold, without where."""
+    return fault.strip().split(": ")[0]
+
+
+def find(build, names, seeds):
+    """Prints for each mutant the seed that found it, and how it showed. Returns 1 when one was not found, else 0."""
     compile_of, link = commands(build)
     missed = 0
-    for name in arguments.names or MUTANTS:
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            world = build_mutant(build, compile_of, link, *MUTANTS[name], pathlib.Path(folder))
-            found = subprocess.run([world, "--until-fault", str(arguments.seeds)], capture_output=True, text=True)
+            world = build_mutant(build, compile_of, link, pathlib.Path(folder), *MUTANTS[name])
+            found = subprocess.run([world, "--until-fault", str(seeds)], capture_output=True, text=True)
             told = found.stdout.splitlines()
             if found.returncode == 0:
                 missed += 1
-                print(f"MISSED {name}: {arguments.seeds} seeds", flush=True)
+                print(f"MISSED {name}: {seeds} seeds", flush=True)
             elif found.returncode == 1 and told:
                 print(f"found  {name}: {told[0].split(' (')[0]}: {told[1].strip()}", flush=True)
             else:
                 words = (found.stderr.splitlines() or ["no words"])[-1]
                 print(f"found  {name}: the process ended ({found.returncode}): {words}", flush=True)
-    print(f"{len(arguments.names or MUTANTS) - missed} passed, {missed} failed, 0 skipped")
+    print(f"{len(names) - missed} passed, {missed} failed, 0 skipped")
     return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
