@@ -72,6 +72,7 @@ std::string words_of(const LoggedLine& line) {
   if (event == "next-transaction") return value("relay") + " took some of the recipients; " + value("nrcpt") + " more have the next transaction";
   if (event == "no-notification") return "nobody is told of the failure: " + value("hint");
   if (event == "removed") return "left the queue";
+  if (event == "spool-commit") return "could not be stored: " + value("error");
   if (event == "revoked") return "withdrawn: " + value("reason");
   if (event == "closure" || event == "disconnect") {
     return std::string(event == "closure" ? "the TLS session" : "the connection") + " that it came by ended: " + value("ending") + ", effect " + value("effect") +
@@ -85,6 +86,7 @@ std::string words_of(const LoggedLine& line) {
 std::string Story::ending() const {
   if (queue_id.empty()) return "It was refused, and never was in the queue.";
   if (revoked) return "It was withdrawn: the client did not get its 250, and keeps it.";
+  if (not_stored) return "It could not be stored: the client got a 4xx, and keeps it.";
   const auto count = [&](std::string_view state) {
     return static_cast<std::size_t>(std::count_if(recipients.begin(), recipients.end(), [&](const Recipient& each) { return each.state == state; }));
   };
@@ -167,6 +169,8 @@ void Stories::tell(Story& story, const LoggedLine& line) {
     story.left = true;
   } else if (line.event == "revoked") {
     story.revoked = true;
+  } else if (line.event == "spool-commit") {
+    story.not_stored = true;
   }
   if (story.steps.size() < kMostSteps) {
     story.steps.push_back({line.time, words_of(line)});

@@ -113,6 +113,12 @@ TEST_F(StoryTest, of_mail_that_was_refused_or_withdrawn_says_so) {
   EXPECT_EQ(ending(), "It was withdrawn: the client did not get its 250, and keeps it.");
 }
 
+TEST_F(StoryTest, of_mail_that_could_not_be_stored_says_so) {
+  LogLine line("spool-commit");
+  log(line.field("queue-id", head_.id.text()).field("error", "no space"));
+  EXPECT_EQ(ending(), "It could not be stored: the client got a 4xx, and keeps it.");
+}
+
 TEST_F(StoryTest, has_the_end_of_the_connection_that_it_came_by) {
   queue();
   ClosureRecord record;

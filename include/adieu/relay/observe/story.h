@@ -38,6 +38,7 @@ struct Story {
   std::vector<Step> steps;
   bool left = false;      // the queue
   bool revoked = false;
+  bool not_stored = false;  // the disk did not take it, and neither did the relay
 
   /// How it stands after the last line, in a sentence.
   std::string ending() const;
