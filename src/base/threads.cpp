@@ -28,10 +28,11 @@ class MachineSignal final : public Threads::Signal {
 
 class MachineThread final : public Threads::Thread {
  public:
-  MachineThread(const char* name, std::function<void()> body) : thread_([name, body = std::move(body)] {
-    ::pthread_setname_np(::pthread_self(), name);
-    body();
-  }) {}
+  MachineThread(const char* name, std::function<void()> body)
+      : thread_([name, body = std::move(body)] {
+          ::pthread_setname_np(::pthread_self(), name);
+          body();
+        }) {}
   ~MachineThread() override { thread_.join(); }
 
  private:

@@ -31,7 +31,8 @@ std::string read_from(const std::string& path, std::uint64_t from) {
   struct stat found {};
   check(descriptor >= 0 && ::fstat(descriptor, &found) == 0, "the world reads its own disk");
   std::string octets(static_cast<std::uint64_t>(found.st_size) - from, '\0');
-  check(::pread(descriptor, octets.data(), octets.size(), static_cast<off_t>(from)) == static_cast<ssize_t>(octets.size()), "the world reads its own disk");
+  check(::pread(descriptor, octets.data(), octets.size(), static_cast<off_t>(from)) == static_cast<ssize_t>(octets.size()),
+        "the world reads its own disk");
   ::close(descriptor);
   return octets;
 }
@@ -117,7 +118,8 @@ void Disk::apply(const Change& change, Names& names) const {
 /// The name is that node's now; null: nobody's. `instead_of`: the path that the node had before.
 void Disk::enter(std::string_view path, std::shared_ptr<Node> node, std::string_view instead_of) {
   const auto directory = find(directory_of(path));
-  check(directory && (instead_of.empty() || directory_of(instead_of) == directory_of(path)), "names change in one directory at a time");
+  check(directory && (instead_of.empty() || directory_of(instead_of) == directory_of(path)),
+        "names change in one directory at a time");
   if (node) node->path = path;
   if (const auto before = directory->names.find(name_of(path)); before != directory->names.end()) let_go(*before->second);
   directory->changes.push_back({name_of(path), std::move(node), instead_of.empty() ? std::string() : name_of(instead_of)});
@@ -172,7 +174,8 @@ ssize_t Disk::write(int descriptor, const char* octets, std::size_t count, off_t
     count -= less;
   }
   // What is killed or loses its power may have written a part.
-  const std::size_t first = count > 1 && clock_.happens(0.2) ? static_cast<std::size_t>(clock_.between(1, static_cast<std::int64_t>(count) - 1)) : count;
+  const std::size_t first =
+      count > 1 && clock_.happens(0.2) ? static_cast<std::size_t>(clock_.between(1, static_cast<std::int64_t>(count) - 1)) : count;
   for (std::size_t done = 0; done < count;) {
     if (done != 0) pass_time();
     if (unplugged_) break;
@@ -293,7 +296,8 @@ std::string Disk::surviving(const Node& file) {
     case all: return now;
     case a_beginning:
       if (!now.starts_with(file.synced)) return now;
-      return now.substr(0, static_cast<std::size_t>(clock_.between(static_cast<std::int64_t>(file.synced.size()), static_cast<std::int64_t>(now.size()))));
+      return now.substr(0, static_cast<std::size_t>(
+                               clock_.between(static_cast<std::int64_t>(file.synced.size()), static_cast<std::int64_t>(now.size()))));
     case some_pages: break;
   }
   std::string pages(clock_.happens(0.5) ? now.size() : file.synced.size(), '\0');

@@ -74,9 +74,9 @@ class Disk {
   struct Node : std::enable_shared_from_this<Node> {
     bool is_directory = false;
     std::string path;
-    std::uint64_t inode = 0;         // 0: it has no name any more
+    std::uint64_t inode = 0;  // 0: it has no name any more
     Names names, synced_names;
-    std::vector<Change> changes;     // of names, since they were synced
+    std::vector<Change> changes;  // of names, since they were synced
     std::uint64_t size = 0;
     std::string synced;              // octets
     std::uint64_t changed_from = 0;  // an octet, since they were synced; none: the size

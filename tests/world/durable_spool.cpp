@@ -43,8 +43,10 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
 
   Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override;
   std::optional<Error> trouble() const override { return real_->trouble(); }
-  void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor, spool::Done<std::vector<spool::Stored>> done) override;
-  void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor, spool::Done<std::string> done) override;
+  void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor,
+             spool::Done<std::vector<spool::Stored>> done) override;
+  void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
+            spool::Done<std::string> done) override;
   void settle(spool::Settlement settlement, Executor& executor, spool::Done<std::vector<spool::Transaction::Kept>> done) override;
   void remember(const spool::Unconfirmed& message) override { real_->remember(message); }
   void forget(const std::string& fingerprint) override { real_->forget(fingerprint); }
@@ -85,8 +87,8 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
   const std::function<void()> crash_;
   Disk disk_;
   config::Spool options_;
-  std::int64_t words_ = 0;                  // how often something was promised or settled
-  std::multimap<std::int64_t, Task> plans_; // what comes when that is so
+  std::int64_t words_ = 0;                   // how often something was promised or settled
+  std::multimap<std::int64_t, Task> plans_;  // what comes when that is so
   bool was_in_trouble_ = false;
   int troubles_ = 0;  // of the disk, now
   std::vector<std::string> faults_;
@@ -124,7 +126,8 @@ class DurableSpool::Incoming final : public spool::Transaction {
   const std::unique_ptr<spool::Transaction> real_;
 };
 
-DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) : clock_(clock), log_(log), crash_(std::move(crash)), disk_(clock) {
+DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash)
+    : clock_(clock), log_(log), crash_(std::move(crash)), disk_(clock) {
   options_.directory = disk_.directory();
   options_.sync = true;
   options_.cache = 1 << 20;
@@ -133,7 +136,9 @@ DurableSpool::DurableSpool(Clock& clock, Log& log, std::function<void()> crash) 
   options_.reserve = clock.happens(0.5) ? 65'536 : 0;
   options_.disk_timeout = std::chrono::seconds(5);
   disk_.set_slowest(clock.happens(0.2) ? std::chrono::seconds(20) : Duration(20));
-  if (clock.happens(0.3)) plan([this] { suffer("full", [this] { disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20)); }); });
+  if (clock.happens(0.3)) {
+    plan([this] { suffer("full", [this] { disk_.set_room(clock_.between(0, clock_.happens(0.5) ? 20'000 : 2 << 20)); }); });
+  }
   if (clock.happens(0.3)) plan([this] { suffer("broken", [this] { disk_.set_error(EIO); }); });
   for (std::int64_t crashes = clock.happens(0.5) ? clock.between(1, 3) : 0; crashes > 0; --crashes) plan(crash_);
 }
@@ -150,7 +155,8 @@ void DurableSpool::plan(Task trouble) {
 void DurableSpool::count_word() {
   ++words_;
   while (!plans_.empty() && plans_.begin()->first <= words_) {
-    clock_.after(clock_.between(Duration(0), Duration(clock_.happens(0.5) ? 10 : 1000)), std::move(plans_.extract(plans_.begin()).mapped()));
+    clock_.after(clock_.between(Duration(0), Duration(clock_.happens(0.5) ? 10 : 1000)),
+                 std::move(plans_.extract(plans_.begin()).mapped()));
   }
 }
 
@@ -245,13 +251,14 @@ void DurableSpool::promise(MessageId id) {
 }
 
 void DurableSpool::claim(MessageId after, std::size_t limit, Duration lease, Executor&, spool::Done<std::vector<spool::Stored>> done) {
-  real_->claim(after, limit, lease, *this, while_alive<std::vector<spool::Stored>>([this, done = std::move(done)](Result<std::vector<spool::Stored>> stored) {
-    if (stored) {
-      for (const spool::Stored& message : *stored) found(*message.head);
-      if (stored->empty()) taken_up();
-    }
-    done(std::move(stored));
-  }));
+  real_->claim(after, limit, lease, *this,
+               while_alive<std::vector<spool::Stored>>([this, done = std::move(done)](Result<std::vector<spool::Stored>> stored) {
+                 if (stored) {
+                   for (const spool::Stored& message : *stored) found(*message.head);
+                   if (stored->empty()) taken_up();
+                 }
+                 done(std::move(stored));
+               }));
 }
 
 void DurableSpool::found(const spool::MessageHead& head) {
@@ -260,7 +267,8 @@ void DurableSpool::found(const spool::MessageHead& head) {
   if (!was_without_power_) {
     if (promised.is_finished) fault(head.id, "is back, and was finished before its process was killed");
     for (const auto& [index, state] : promised.settled) {
-      if (head.recipients[index].state != state) fault(head.id, "has forgotten what came of a recipient, and its process was only killed");
+      if (head.recipients[index].state != state)
+        fault(head.id, "has forgotten what came of a recipient, and its process was only killed");
     }
   }
   promised = {};
@@ -275,7 +283,8 @@ void DurableSpool::taken_up() {
   std::erase_if(promised_, [](const auto& each) { return !each.second.is_there && !each.second.is_finished; });
 }
 
-void DurableSpool::read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor&, spool::Done<std::string> done) {
+void DurableSpool::read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor&,
+                        spool::Done<std::string> done) {
   real_->read(head, offset, length, *this, while_alive(std::move(done)));
 }
 
@@ -286,16 +295,17 @@ void DurableSpool::settle(spool::Settlement settlement, Executor&, spool::Done<s
   std::map<std::uint32_t, spool::RecipientState> settled;
   for (const spool::RecipientUpdate& update : settlement.updates) settled[update.index] = update.state;
   real_->settle(std::move(settlement), *this,
-                while_alive<std::vector<spool::Transaction::Kept>>([this, id, finished, settled = std::move(settled), done = std::move(done)](auto result) {
-                  if (result) {
-                    Promised& promised = promised_[id];
-                    for (const auto& [index, state] : settled) promised.settled[index] = state;
-                    if (finished && !std::exchange(promised.is_finished, true)) --stored_;
-                    for (const spool::Transaction::Kept& kept : *result) promise(kept.head->id);
-                    count_word();
-                  }
-                  done(std::move(result));
-                }));
+                while_alive<std::vector<spool::Transaction::Kept>>(
+                    [this, id, finished, settled = std::move(settled), done = std::move(done)](auto result) {
+                      if (result) {
+                        Promised& promised = promised_[id];
+                        for (const auto& [index, state] : settled) promised.settled[index] = state;
+                        if (finished && !std::exchange(promised.is_finished, true)) --stored_;
+                        for (const spool::Transaction::Kept& kept : *result) promise(kept.head->id);
+                        count_word();
+                      }
+                      done(std::move(result));
+                    }));
 }
 
 /// It looks once a second whether there is room again, and only when it is asked for something.
@@ -318,7 +328,8 @@ void DurableSpool::judge(bool at_rest, std::vector<std::string>& faults) {
     ::rocksdb::DB* db = nullptr;
     ::rocksdb::Options options;
     options.info_log = rocksdb::make_info_log(nullptr);
-    const auto status = ::rocksdb::DB::OpenForReadOnly(options, disk_.directory() + "/records", {{::rocksdb::kDefaultColumnFamilyName, {}}, {"mail-data", {}}}, &families, &db);
+    const auto status = ::rocksdb::DB::OpenForReadOnly(options, disk_.directory() + "/records",
+                                                       {{::rocksdb::kDefaultColumnFamilyName, {}}, {"mail-data", {}}}, &families, &db);
     check(status.ok(), "what the relay has left opens");
     for (::rocksdb::ColumnFamilyHandle* family : families) {
       const std::unique_ptr<::rocksdb::Iterator> key(db->NewIterator({}, family));

@@ -11,7 +11,8 @@
 namespace adieu::world {
 namespace {
 
-constexpr auto kStuck = std::chrono::minutes(2);  // of the machine's time: a thread that runs for longer waits for something that no world gives
+constexpr auto kStuck =
+    std::chrono::minutes(2);  // of the machine's time: a thread that runs for longer waits for something that no world gives
 
 }  // namespace
 
@@ -22,7 +23,7 @@ struct SpoolThreads::Runner : std::enable_shared_from_this<Runner> {
   State state = State::ready;
   const void* sleeps_on = nullptr;  // a signal, or a runner whose end it waits for; null: only time wakes it
   std::optional<Time> until;
-  std::uint64_t sleeps = 0;         // how often it has slept, so that what would wake it from an earlier sleep does not
+  std::uint64_t sleeps = 0;  // how often it has slept, so that what would wake it from an earlier sleep does not
   std::binary_semaphore go{0};
   std::binary_semaphore back{0};
   std::thread thread;
@@ -123,12 +124,13 @@ void SpoolThreads::sleep(Runner& runner, const void* on, std::optional<Time> unt
   runner.until = until;
   ++runner.sleeps;
   if (until && !hurries_) {
-    clock_.at(Instant(std::chrono::ceil<Duration>(until->time_since_epoch())), [weak = runner.weak_from_this(), sleep = runner.sleeps] {
-      const auto alive = weak.lock();
-      if (!alive || alive->state != Runner::State::sleeping || alive->sleeps != sleep) return;
-      alive->state = Runner::State::ready;
-      alive->threads->run(*alive);
-    });
+    clock_.at(Instant(std::chrono::ceil<Duration>(until->time_since_epoch())),
+              [weak = runner.weak_from_this(), sleep = runner.sleeps] {
+                const auto alive = weak.lock();
+                if (!alive || alive->state != Runner::State::sleeping || alive->sleeps != sleep) return;
+                alive->state = Runner::State::ready;
+                alive->threads->run(*alive);
+              });
   }
   runner.back.release();
   runner.go.acquire();
@@ -140,7 +142,8 @@ void SpoolThreads::run_until_ended(const Runner& awaited) {
       sleep(*Runner::self, &awaited, std::nullopt);
       continue;
     }
-    const auto next = std::min_element(runners_.begin(), runners_.end(), [](const auto& left, const auto& right) { return left->due() < right->due(); });
+    const auto next = std::min_element(runners_.begin(), runners_.end(),
+                                       [](const auto& left, const auto& right) { return left->due() < right->due(); });
     check((*next)->due() != Time::max(), "the spool's threads wait for one another");
     if ((*next)->state == Runner::State::sleeping) {
       ahead_ += std::max(Duration(0), std::chrono::ceil<Duration>(*(*next)->until - now()));

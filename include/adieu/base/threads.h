@@ -1,5 +1,5 @@
-// Threads that wait for the disk, what they wait by and the time that they know, as a port: the machine's, or those of a simulated world (tests/world), where one
-// thread runs at a time and the world says when.
+// Threads that wait for the disk, what they wait by and the time that they know, as a port: the machine's, or those of a simulated world
+// (tests/world), where one thread runs at a time and the world says when.
 #pragma once
 
 #include <chrono>
