@@ -56,10 +56,11 @@ class LedgerTransaction final : public smtp::Transaction {
   bool kept_ = false;
 };
 
-/// Recipients named "refused" get 550, "later" 451; a message from "full" is refused at its commit.
+/// Recipients named "refused" get 550, "later" 451, as does a message from "later"; one from "full" is refused at its commit.
 inline smtp::Answer answer(smtp::Question question, Ledger& ledger) {
   const auto mine = [](smtp::Transaction* transaction) -> LedgerTransaction& { return static_cast<LedgerTransaction&>(*transaction); };
   if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {
+    if (mail->reverse_path.local_part == "later") return smtp::MailAnswer(smtp::reply::local_error());
     auto transaction = std::make_unique<LedgerTransaction>(ledger);
     transaction->message.reverse_path = mail->reverse_path.text();
     return smtp::MailAnswer(std::move(transaction));

@@ -38,12 +38,12 @@ struct ServerSession::Impl {
   void say(const Reply& reply, mail::MessageSummary about = {}) {
     put(reply);
     if (reply.code >= 400) note(reply, std::move(about));
-    // What is to be tried again is no error of the client: not our limits, nor our troubles (section 4.5.3.1.10), nor a rule's "later".
-    if (!reply.permanent()) return;
-    ++counts.errors;
-    if (counts.errors >= profile.limits.errors && !is<Over>()) {
-      end(EndReason::errors, reply::too_many_errors());
-    }
+    put_off |= reply.transient();
+    // What is to be tried again is no error of the client: not our limits, nor our troubles (section 4.5.3.1.10), nor a rule's "later"; nor is
+    // what it had sent behind the command that was put off.
+    const bool in_its_wake = put_off && (reply == reply::mail_first() || reply == reply::no_valid_recipients());
+    if (!reply.permanent() || in_its_wake || ++counts.errors < profile.limits.errors || is<Over>()) return;
+    end(EndReason::errors, reply::too_many_errors());
   }
   /// The last reply of the session.
   void end(EndReason reason, const Reply& reply) {
@@ -185,14 +185,8 @@ struct ServerSession::Impl {
   void carry_out(command::Rcpt& rcpt) {
     auto& open = std::get<InTransaction>(state);
     std::string same = recipient_key(rcpt.forward_path);
-    if (open.message.recipients.contains(same)) {
-      say(reply::recipient_ok());  // it is there already, once
-      return;
-    }
-    if (open.message.accepted >= profile.limits.recipients) {
-      say(reply::too_many_recipients(), about(open, rcpt.forward_path));
-      return;
-    }
+    if (open.message.recipients.contains(same)) return say(reply::recipient_ok());  // it is there already, once
+    if (open.message.accepted >= profile.limits.recipients) return say(reply::too_many_recipients(), about(open, rcpt.forward_path));
     asked = AskedRecipient{std::move(same), rcpt.forward_path};
     question = RecipientQuestion{open.message.transaction.get(), std::move(rcpt.forward_path)};
   }
@@ -321,6 +315,7 @@ struct ServerSession::Impl {
       say(*refusal, std::move(mail.about));
       return;
     }
+    put_off = false;
     InTransaction open;
     open.message.transaction = std::move(std::get<std::unique_ptr<Transaction>>(answer));
     state = std::move(open);
@@ -382,6 +377,7 @@ struct ServerSession::Impl {
   std::uint32_t committed = 0;
   std::vector<std::unique_ptr<Transaction>> acknowledged;
   bool quit_answered = false;
+  bool put_off = false;             // a command was, since the last MAIL that was taken: what came behind it cannot be carried out
   bool shutting_down = false;
 };
 

@@ -160,6 +160,22 @@ TEST_F(Session, our_limits_are_no_errors_of_the_client) {
   EXPECT_EQ(end, "too many errors");
 }
 
+TEST_F(Session, what_a_client_has_sent_behind_a_command_that_is_put_off_is_no_error_of_its) {
+  profile.limits.errors = 3;
+  begin();
+  say("EHLO c\r\n");
+  for (int i = 0; i < 20; ++i) {
+    say("MAIL FROM:<later@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\n");
+    EXPECT_NE(said.find("451 4.3.0 "), std::string::npos) << said;
+    EXPECT_TRUE(said.ends_with("503 5.5.1 Send MAIL first\r\n")) << said;
+    say("MAIL FROM:<a@example.org>\r\nRCPT TO:<later@example.net>\r\nDATA\r\nRSET\r\n");
+    EXPECT_NE(said.find("554 5.5.1 No valid recipients\r\n"), std::string::npos) << said;
+  }
+  EXPECT_EQ(session->standing().counts.errors, 0u);
+  say("MAIL FROM:<a@example.org>\r\nDATA\r\n");
+  EXPECT_EQ(session->standing().counts.errors, 1u) << "nothing was put off here";
+}
+
 TEST_F(Session, the_same_recipient_again_is_accepted_and_kept_once) {
   profile.limits.recipients = 3;
   begin();
