@@ -164,6 +164,7 @@ void Stories::tell(Story& story, const LoggedLine& line) {
   } else if (is_attempt(line.event)) {
     Story::Recipient& tried = recipient(line.value("to"));
     tried.state = line.event;
+    story.not_stored = false;  // it was, as a start after a crash has found
     tried.reply = line.value("status");
   } else if (line.event == "removed") {
     story.left = true;

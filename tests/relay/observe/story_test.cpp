@@ -117,6 +117,8 @@ TEST_F(StoryTest, of_mail_that_could_not_be_stored_says_so) {
   LogLine line("spool-commit");
   log(line.field("queue-id", head_.id.text()).field("error", "no space"));
   EXPECT_EQ(ending(), "It could not be stored: the client got a 4xx, and keeps it.");
+  attempt(0, smtp::Fate::delivered);
+  EXPECT_EQ(ending(), "Delivered to its recipient.") << "after a crash it was found, and was whole";
 }
 
 TEST_F(StoryTest, has_the_end_of_the_connection_that_it_came_by) {
