@@ -4,16 +4,9 @@
 #include <algorithm>
 
 #include "adieu/base/bytes.h"
+#include "adieu/protocol/mail/bare_path.h"
 
 namespace adieu::deliver {
-namespace {
-
-std::string_view bare(std::string_view address) {
-  if (address.starts_with('<') && address.ends_with('>')) return address.substr(1, address.size() - 2);
-  return address;
-}
-
-}  // namespace
 
 std::string_view name(Listed::State state) {
   switch (state) {
@@ -33,8 +26,8 @@ bool ListFilter::matches(const Listed& job) const {
   if (state && job.state != *state) return false;
   if (arrived_before && head.arrived >= *arrived_before) return false;
   if (!next_hop.empty() && job.destination.next_hop != next_hop) return false;
-  if (!from.empty() && !equal_ignoring_case(head.reverse_path.text(), bare(from))) return false;
-  if (!to.empty() && !any_recipient([&](const mail::Mailbox& each) { return equal_ignoring_case(each.text(), bare(to)); })) return false;
+  if (!from.empty() && !equal_ignoring_case(head.reverse_path.text(), mail::bare_path(from))) return false;
+  if (!to.empty() && !any_recipient([&](const mail::Mailbox& each) { return equal_ignoring_case(each.text(), mail::bare_path(to)); })) return false;
   if (!domain.empty() && !any_recipient([&](const mail::Mailbox& each) { return equal_ignoring_case(each.domain, domain); })) return false;
   return reason.empty() || to_ascii_lower(job.reason).find(to_ascii_lower(reason)) != std::string::npos;
 }

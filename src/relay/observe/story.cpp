@@ -6,18 +6,13 @@
 #include <utility>
 
 #include "adieu/base/bytes.h"
+#include "adieu/protocol/mail/bare_path.h"
 
 namespace adieu::observe {
 namespace {
 
-/// The address or Message-ID without its angle brackets.
-std::string_view bare(std::string_view text) {
-  if (text.starts_with('<') && text.ends_with('>')) return text.substr(1, text.size() - 2);
-  return text;
-}
-
 /// Domains do not differ by case, and nobody who looks for an address means to tell local-parts apart by it.
-bool same(std::string_view asked, std::string_view logged) { return equal_ignoring_case(bare(asked), bare(logged)); }
+bool same(std::string_view asked, std::string_view logged) { return equal_ignoring_case(mail::bare_path(asked), mail::bare_path(logged)); }
 
 /// Of "<a@b>,<c@d>" each, as the log lists them.
 template <class Visit>
