@@ -33,12 +33,22 @@ std::optional<std::pair<std::string, std::string>> take_field(std::string_view& 
   return field;
 }
 
-/// When that was, by what stands in front: "2026-11-28T12:00:01+0100 host adieu[7]: ", or "Nov 28 12:00:01 host adieu[7]: ".
-std::string_view time_of(std::string_view prefix) {
+/// When that was, by what stands in front: "2026-11-28T12:00:01+0100 host adieu[7]: ", or "Nov 28 12:00:01 host adieu[7]: ". None where another program
+/// wrote the line: it may hold whatever its peers have said.
+std::optional<std::string_view> time_of(std::string_view prefix) {
   constexpr std::size_t kSyslogTime = 15;
-  if (prefix.empty() || prefix.front() == '<') return {};
-  if (prefix.front() >= '0' && prefix.front() <= '9') return prefix.substr(0, prefix.find(' '));
-  return prefix.size() > kSyslogTime && prefix[kSyslogTime] == ' ' ? prefix.substr(0, kSyslogTime) : std::string_view();
+  if (prefix.empty() || (prefix.size() == 3 && prefix.front() == '<' && prefix.back() == '>')) return std::string_view();
+  std::size_t words = 0;
+  std::string_view word;
+  for (std::string_view rest = prefix; !rest.empty();) {
+    word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    words += word.empty() ? 0 : 1;
+  }
+  if (!prefix.ends_with(": ") || !word.starts_with("adieu") || !word.ends_with(':')) return std::nullopt;
+  const bool is_iso = prefix.front() >= '0' && prefix.front() <= '9';
+  if (words != (is_iso ? 3u : 5u)) return std::nullopt;
+  return is_iso ? prefix.substr(0, prefix.find(' ')) : prefix.substr(0, kSyslogTime);
 }
 
 }  // namespace
@@ -52,7 +62,9 @@ std::optional<LoggedLine> LoggedLine::parse(std::string_view line) {
   } else {
     const std::size_t at = line.find(kLevel);
     if (at == std::string_view::npos) return std::nullopt;
-    read.time = time_of(line.substr(0, at));
+    const auto time = time_of(line.substr(0, at));
+    if (!time) return std::nullopt;
+    read.time = *time;
     line.remove_prefix(at);
   }
   if (!line.starts_with(kLevel)) return std::nullopt;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "adieu/base/bytes.h"
 #include "adieu/relay/config/settings.h"
 #include "adieu/relay/observe/story.h"
 #include "cli/commands.h"
@@ -87,16 +88,19 @@ std::optional<std::string> moment(const std::string& text) {
   return with_t;
 }
 
+/// For a terminal, which obeys control characters: a log is a file that others may write to.
+std::string shown(const std::string& text) { return printable(text, kLine); }
+
 void print(const observe::Story& story) {
-  std::cout << (story.queue_id.empty() ? "refused" : story.queue_id);
-  if (!story.message_id.empty()) std::cout << "  message-id " << story.message_id;
+  std::cout << (story.queue_id.empty() ? "refused" : shown(story.queue_id));
+  if (!story.message_id.empty()) std::cout << "  message-id " << shown(story.message_id);
   std::cout << '\n';
-  if (!story.from.empty()) std::cout << "    from " << story.from << '\n';
+  if (!story.from.empty()) std::cout << "    from " << shown(story.from) << '\n';
   for (const observe::Story::Recipient& each : story.recipients) {
-    std::cout << "    to   " << each.address << (story.queue_id.empty() ? "" : ": " + each.state) << (each.state == "deferred" ? ", " + each.reply : "") << '\n';
+    std::cout << "    to   " << shown(each.address) << (story.queue_id.empty() ? "" : ": " + each.state) << (each.state == "deferred" ? ", " + shown(each.reply) : "") << '\n';
   }
   if (story.recipients_in_all > story.recipients.size()) std::cout << "    and " << story.recipients_in_all - story.recipients.size() << " more\n";
-  for (const observe::Story::Step& step : story.steps) std::cout << "  " << step.time << "  " << step.words << '\n';
+  for (const observe::Story::Step& step : story.steps) std::cout << "  " << shown(step.time) << "  " << shown(step.words) << '\n';
   std::cout << "  " << story.ending() << "\n\n";
 }
 

@@ -34,6 +34,13 @@ TEST(LoggedLine, is_found_behind_what_syslog_and_the_journal_write) {
   EXPECT_EQ(time(""), "");
 }
 
+TEST(LoggedLine, is_not_made_of_what_a_peer_has_another_program_say) {
+  for (const std::string front : {"Nov  8 12:00:01 mx1 sshd[7]: ", "Nov  8 12:00:01 mx1 sshd[7]: Invalid user adieu[7]: ", "2026-11-28T12:00:01+0100 mx1 sshd[7]: user adieu: ",
+                                  "Nov  8 12:00:01 mx1 adieu[7]: event=x ", "hello ", "<6> "}) {
+    EXPECT_FALSE(LoggedLine::parse(front + "level=info event=delivered queue-id=001K199ZABW0P")) << front;
+  }
+}
+
 TEST(LoggedLine, is_not_made_of_what_is_none_whatever_its_end) {
   const std::string whole = "time=2026-11-28T12:00:00.123Z level=info event=reject reply=\"550 5.1.1 no\"";
   for (const std::string& line : {std::string(), std::string("hello"), std::string("level=info"), std::string("time=1"), std::string("level=info queue-id=1"),
