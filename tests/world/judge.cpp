@@ -178,7 +178,8 @@ void judge_log(const Facts& facts, Faults& faults) {
   for (const auto& [recipient, story] : facts.stories) {
     for (const auto& [id, to] : story.queue_ids) {
       const auto found = facts.log.messages.find(id);
-      const bool was_found = facts.crashes != 0 && facts.log.not_committed.contains(id);  // and the client's second try was recognised (R12)
+      // A crash came between its commit and the line that tells of it, or its commit had failed, and the client's second try was recognised (R12).
+      const bool was_found = facts.crashes != 0 && facts.log.recognised.contains(id);
       if (found == facts.log.messages.end() || (found->second.front().event != "queued" && !was_found)) {
         faults.push_back("in the log, an acknowledged message was not queued: " + id);
       } else if (MessageLines(found->second).ends(to) == 0) {

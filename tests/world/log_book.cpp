@@ -30,7 +30,7 @@ void LogBook::write(LogLevel level, std::string_view text) {
     layers[client.empty() ? connection : client].push_back(line);
   }
   if (event == "reject" && line.value("command") == "CONNECT") ++turned_away;
-  if (event == "spool-commit") not_committed.insert(std::string(line.value("queue-id")));
+  if (event == "duplicate") recognised.insert(std::string(line.value("queue-id")));
   const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";
   if (judges && text.find(kTooManyOpenFiles) != text.npos) blamed.emplace_back(text);
   constexpr std::array<std::string_view, 6> kOfMessages = {"queued", "revoked", "delivered", "deferred", "failed", "removed"};
