@@ -1,63 +1,20 @@
 // How many messages a second the durable spool takes, each synced before it is acknowledged, then settled: spool_bench [DIRECTORY [SECONDS]].
 // One thread plays all sessions, as a shard does; DIRECTORY (made, then removed) stands on the disk to be measured.
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 
 #include "io/rocksdb/rocksdb_spool.h"
+#include "spool_loop.h"
 
 namespace adieu {
 namespace {
 
-class Loop final : public Executor {
- public:
-  void post(Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    wake_.notify_one();
-  }
-  template <class Condition>
-  void run_until(Condition done) {
-    std::deque<Task> tasks;
-    while (!done()) {
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return !tasks_.empty(); });
-        tasks.swap(tasks_);
-      }
-      for (Task& task : tasks) task();
-      tasks.clear();
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Task> tasks_;
-};
-
-class StandardError final : public Log {
- public:
-  bool enabled(LogLevel level) const override { return level >= LogLevel::warning; }
-  void write(LogLevel, std::string_view line) override { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); }
-};
-
-spool::MessageHead head_of_one() {
-  spool::MessageHead head;
-  head.reverse_path = {"from", "client.example"};
-  head.trace = std::string(200, 'r') + "\r\n";
-  head.client = "client.example[192.0.2.1]";
-  spool::Recipient recipient;
-  recipient.forward_path = {"to", "example.org"};
-  recipient.next_hop = "smarthost";
-  head.recipients.push_back(std::move(recipient));
-  return head;
-}
+using bench::head_of_one;
+using bench::Loop;
+using bench::StandardError;
 
 /// `sessions` at once, each: begin, append, commit, acknowledge, settle, again. Messages a second.
 double measure(spool::Spool& spool, Loop& loop, std::size_t sessions, const std::string& mail_data, std::chrono::duration<double> time) {
@@ -68,12 +25,15 @@ double measure(spool::Spool& spool, Loop& loop, std::size_t sessions, const std:
   std::size_t running = sessions, settling = 0, messages = 0;
   std::function<void(std::size_t)> begin;
   const auto commit = [&](std::size_t session) {
-    transactions[session]->commit(head_of_one(), [&, session](const Result<>& done) {
+    spool::Job job;
+    job.destination = {"smarthost", ""};
+    job.recipients = {0};
+    transactions[session]->commit(head_of_one(), {std::move(job)}, [&, session](const Result<>& done) {
       check(done.has_value(), done ? "" : done.error().message);
       const auto kept = transactions[session]->acknowledge();
       ++messages;
       ++settling;
-      spool.settle({kept.head->id, {}, true, {}}, loop, [&](const auto&) { --settling; });
+      spool.settle({{{kept.front().claim, {0}}}, {}}, loop, [&](const auto&) { --settling; });
       begin(session);
     });
   };

@@ -42,10 +42,11 @@ constexpr std::size_t kDestinations = 20;  // in a summary
 
 void print_destination(const json& site) {
   std::array<char, 160> numbers{};
-  std::snprintf(numbers.data(), numbers.size(), "%6d due %4d of %d connections (%d opening, %d idle)", site.value("due", 0),
+  std::snprintf(numbers.data(), numbers.size(), "%6d on their way %4d of %d connections (%d opening, %d idle)", site.value("due", 0),
                 site.value("opening", 0) + site.value("idle", 0) + site.value("sending", 0), site.value("connections", 0), site.value("opening", 0),
                 site.value("idle", 0));
   std::cout << shown(site.value("destination", "")) << "  " << site.value("state", "") << '\n' << numbers.data() << '\n';
+  if (site["stored"].is_string()) std::cout << "       others wait in the spool, the first until " << site["stored"].get<std::string>() << '\n';
   if (!site["until"].is_string()) return;
   std::cout << "       not tried until " << site["until"].get<std::string>() << ", after " << site.value("failures", 0)
             << " failures in a row: " << shown(site.value("reason", "")) << '\n';

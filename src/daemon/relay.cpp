@@ -25,7 +25,7 @@ namespace adieu::daemon {
 namespace {
 
 constexpr int kTryAgain = 75;  // EX_TEMPFAIL of sysexits(3)
-constexpr std::size_t kClaimAtOnce = 1000;
+constexpr std::size_t kDestinationsAtOnce = 1000;
 constexpr std::size_t kReservedDescriptors = 384;  // RocksDB holds up to 256 tables open; files of large messages, logs, sockets of our own
 constexpr std::size_t kReservedForLoop = 32;      // its epoll sets, and what a name service's question opens
 constexpr Duration kSaveClosures = std::chrono::minutes(1);
@@ -37,7 +37,7 @@ Relay::Relay(config::Config config, Log& log)
       log_(log),
       rules_(config_),
       limits_(access::shares_of(config_), [this](const IpAddress& client) { return rules_.trusts(client); }),
-      memory_(config_.limits.queue_memory),
+      memory_(config_.limits.queue_memory, config_.limits.active_messages),
       notifications_(config_.limits.notifications_per_address),
       closures_(log, config_.limits.ledger_peers, [this] { return loop_.wall(); }),
       loops_(config_.loops != 0 ? config_.loops : std::max(1u, std::thread::hardware_concurrency())) {}
@@ -71,11 +71,12 @@ Result<std::unique_ptr<Relay>> Relay::open_all(config::Config config, Log& log) 
   if (!spool) return tl::unexpected<Error>(spool.error());
   relay->spool_ = std::move(*spool);
   relay->closures_.keep_in(rocksdb::LedgerStore::open(policy.spool.directory, log));
-  const auto accept = [self = relay.get()](spool::Transaction::Kept kept) { self->accept(std::move(kept)); };
-  relay->reception_.reset(new receive::Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->memory_, accept,
+  const auto accept = [self = relay.get()](std::vector<spool::Claimed> claimed) { self->accept(std::move(claimed)); };
+  const auto queued = [self = relay.get()](const route::Destination& destination, WallTime due) { self->queued(destination, due); };
+  relay->reception_.reset(new receive::Reception::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, accept,
                                                 [](Octets key) { return std::make_unique<gnutls::Gmac>(key); }});
   relay->delivery_.reset(new deliver::Delivery::Shared{policy, relay->rules_, *relay->spool_, log, relay->closures_, relay->metrics_, relay->next_hops_,
-                                              *relay->connections_, accept, relay->notifications_, uv::machine_addresses});
+                                              *relay->connections_, relay->memory_, accept, queued, relay->notifications_, uv::machine_addresses});
   if (auto recalled = relay->reception_->recall(relay->loop_.wall()); !recalled) return tl::unexpected<Error>(std::move(recalled.error()));
   if (relay->metrics_socket_) {
     auto server = microhttpd::TextServer::start(relay->metrics_socket_.release(), "/metrics", [self = relay.get()] {
@@ -165,8 +166,7 @@ int Relay::run(std::function<void()> reopen_log) {
   if (control_socket_) {
     control_ = std::make_unique<Control>(loop_, std::move(control_socket_), [this](const std::string& request) { return answer(request); });
   }
-  // R12: after a crash a client may come with a message that is here already, which is known once the spool has been read.
-  if (reception_->last_run_ended_in_order) listen();
+  listen();
   take_up({});
   uv::Timer save(loop_, [this, &save] {
     closures_.save();
@@ -224,44 +224,42 @@ void Relay::stop_when_idle() {
   if (--busy_shards_ == 0) loop_.stop();
 }
 
-/// What the spool holds from before, oldest first, a part at a time.
-void Relay::take_up(spool::MessageId after) {
-  spool_->claim(after, kClaimAtOnce, Duration(0), loop_, [this](Result<std::vector<spool::Stored>> stored) {
-    if (!stored) {
+/// What the spool has from before: destinations, a part at a time. Their messages are read when they are due.
+void Relay::take_up(const route::Destination& after) {
+  spool_->destinations(after, kDestinationsAtOnce, loop_, [this](Result<std::vector<spool::QueuedAt>> found) {
+    if (!found) {
       log_.write(LogLevel::error, LogLine("spool-claim")
-                                      .field("error", stored.error().message)
+                                      .field("error", found.error().message)
                                       .field("hint", "messages of earlier runs stay in the spool until a restart"));
-      listen();
       return;
     }
-    if (stored->empty()) {
-      listen();
-      return;
+    for (const spool::QueuedAt& each : *found) {
+      if (next_hops_.contains(each.destination.next_hop)) {
+        queued(each.destination, each.due);
+      } else {
+        log_.write(LogLevel::error, LogLine("no-next-hop")
+                                        .field("destination", each.destination.text())
+                                        .field("hint", "mail waits in the spool for a next hop of this name: define it in the policy file again"));
+      }
     }
-    const spool::MessageId last = stored->back().head->id;
-    for (spool::Stored& message : *stored) {
-      reception_->found(*message.head, loop_.wall());
-      accept({std::move(message.head), nullptr});
-    }
-    take_up(last);
+    if (found->size() == kDestinationsAtOnce) take_up(found->back().destination);
   });
 }
 
-void Relay::accept(spool::Transaction::Kept kept) {
-  const auto message = std::make_shared<queue::InFlight>(std::move(kept.head), std::move(kept.mail_data), memory_);
-  queue::Jobs jobs = queue::jobs_of(message, config_);
-  for (const std::string& next_hop : jobs.unknown_next_hops) {
-    log_.write(LogLevel::error, LogLine("no-next-hop")
-                                    .field("queue-id", message->head()->id.text())
-                                    .field("next-hop", next_hop)
-                                    .field("hint", "define this next hop in the policy file again, or wait for `give-up` under one of its name"));
-  }
-  for (auto& [destination, job] : jobs.by_destination) {
-    Shard& shard = *shards_[std::hash<std::string>()(destination.text()) % shards_.size()];
-    shard.executor().post([&shard, destination = destination, job = std::move(job)]() mutable {
-      shard.delivery().add(destination, std::move(job));
+std::size_t Relay::shard_number(const route::Destination& destination) const { return std::hash<std::string>()(destination.text()) % shards_.size(); }
+
+void Relay::accept(std::vector<spool::Claimed> claimed) {
+  for (auto& [destination, job] : queue::on_their_way(std::move(claimed), memory_)) {
+    Shard& shard = shard_of(destination);
+    shard.executor().post([&shard, destination = std::move(destination), job = std::move(job)]() mutable {
+      shard.delivery().take_in(destination, std::move(job));
     });
   }
+}
+
+void Relay::queued(const route::Destination& destination, WallTime due) {
+  Shard& shard = shard_of(destination);
+  shard.executor().post([&shard, destination, due] { shard.delivery().queued(destination, due); });
 }
 
 }  // namespace adieu::daemon

@@ -35,8 +35,11 @@ class Relay {
   void share_descriptors();
   Result<> bind();
   Result<> prepare_next_hops();
-  void accept(spool::Transaction::Kept kept);
-  void take_up(spool::MessageId after);
+  void accept(std::vector<spool::Claimed> claimed);
+  void queued(const route::Destination& destination, WallTime due);
+  void take_up(const route::Destination& after);
+  std::size_t shard_number(const route::Destination& destination) const;
+  Shard& shard_of(const route::Destination& destination) { return *shards_[shard_number(destination)]; }
   void listen();
   void hang_up();
   void shut_down();
@@ -44,7 +47,9 @@ class Relay {
   Control::Answer answer(const std::string& request);
   template <class Entry, class Place>
   Control::Answer by_shards(std::function<std::pair<std::vector<Entry>, bool>(deliver::Delivery&, Place&)> part);
-  void retry(const deliver::ListFilter& filter, std::function<void(std::string)> reply);
+  struct Listing;
+  void list_on(const std::shared_ptr<Listing>& listing, std::function<void(Result<std::vector<deliver::Listed>>)> then);
+  void retry_on(const std::shared_ptr<Listing>& listing, std::function<void(std::string)> reply);
 
   const config::Config config_;
   Log& log_;

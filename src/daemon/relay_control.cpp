@@ -1,4 +1,5 @@
 // See relay.h: what the control socket is asked. A request is one JSON object, an answer is JSON lines; an error is {"error": "…"}.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "daemon/closures_report.h"
@@ -46,6 +47,7 @@ json describe(const queue::ListedSite& site) {
           {"next-hop", site.destination.next_hop},
           {"state", state},
           {"due", site.due},
+          {"stored", site.stored ? json(rfc3339(*site.stored)) : json()},
           {"opening", doing(queue::Doing::opening)},
           {"idle", doing(queue::Doing::idling)},
           {"sending", doing(queue::Doing::sending)},
@@ -79,14 +81,17 @@ Result<deliver::ListFilter> filter_of(const json& asked) {
   return filter;
 }
 
-/// Adds up what every shard has to say; the last one gives the sum.
-struct Gathering {
-  std::size_t left = 0;
-  std::size_t count = 0;
-  std::function<void(std::string)> reply;
-};
+constexpr std::size_t kMessages = 100;  // looked at in one part of a list
 
 }  // namespace
+
+/// How far a walk through the spool has come.
+struct Relay::Listing {
+  deliver::ListFilter filter;
+  spool::MessageId after{};
+  bool at_end = false;
+  std::size_t count = 0;
+};
 
 Control::Answer Relay::answer(const std::string& request) {
   const json asked = json::parse(request, nullptr, false);
@@ -105,15 +110,95 @@ Control::Answer Relay::answer(const std::string& request) {
   if (command != "list" && command != "retry") return whole_answer(line_of({{"error", "unknown command"}}));
   const auto filter = filter_of(asked);
   if (!filter) return whole_answer(line_of({{"error", filter.error().message}}));
+  const auto listing = std::make_shared<Listing>();
+  listing->filter = *filter;
+  if (filter->id) listing->after = {filter->id->value - 1};
   if (command == "retry") {
-    return [this, filter = *filter](const std::function<void(Control::Part)>& give) {
-      retry(filter, [give](std::string lines) { give({std::move(lines), true}); });
+    return [this, listing](const std::function<void(Control::Part)>& give) {
+      retry_on(listing, [give](std::string lines) { give({std::move(lines), true}); });
     };
   }
-  using Place = deliver::Delivery::ListPlace;
-  return by_shards<deliver::Listed, Place>([filter = *filter](deliver::Delivery& delivery, Place& place) {
-    auto entries = delivery.list(place, filter);
-    return std::pair(std::move(entries), place.at_end);
+  return [this, listing](const std::function<void(Control::Part)>& give) {
+    list_on(listing, [listing, give](Result<std::vector<deliver::Listed>> found) {
+      if (!found) {
+        give({line_of({{"error", found.error().message}}), true});
+        return;
+      }
+      std::string lines;
+      for (const deliver::Listed& each : *found) lines += line_of(describe(each));
+      give({std::move(lines), listing->at_end});
+    });
+  };
+}
+
+/// The next messages of the spool, as far as they are asked for. A worker reads them; each shard says what it knows of those that are its own.
+void Relay::list_on(const std::shared_ptr<Listing>& listing, std::function<void(Result<std::vector<deliver::Listed>>)> then) {
+  spool_->list(listing->after, listing->filter.id ? 1 : kMessages, loop_, [this, listing, then = std::move(then)](Result<std::vector<spool::Listed>> stored) {
+    if (!stored) {
+      then(tl::unexpected<Error>(std::move(stored.error())));
+      return;
+    }
+    listing->at_end = stored->empty() || listing->filter.id;
+    if (!stored->empty()) listing->after = stored->back().head->id;
+    struct Parts {
+      std::vector<std::vector<deliver::Listed>> of_shards;
+      std::size_t left = 0;
+    };
+    const auto parts = std::make_shared<Parts>();
+    parts->of_shards.resize(shards_.size());
+    parts->left = shards_.size();
+    for (const spool::Listed& each : *stored) {
+      deliver::Listed listed = deliver::listed(each);
+      if (listing->filter.matches_stored(listed)) parts->of_shards[shard_number(listed.destination)].push_back(std::move(listed));
+    }
+    for (std::size_t number = 0; number < shards_.size(); ++number) {
+      Shard& shard = *shards_[number];
+      shard.executor().post([this, &shard, number, parts, listing, then] {
+        shard.delivery().complete(parts->of_shards[number]);
+        loop_.post([parts, listing, then] {
+          if (--parts->left != 0) return;
+          std::vector<deliver::Listed> all;
+          for (auto& part : parts->of_shards) {
+            for (deliver::Listed& each : part) {
+              if (listing->filter.matches(each)) all.push_back(std::move(each));
+            }
+          }
+          std::stable_sort(all.begin(), all.end(), [](const auto& left, const auto& right) { return left.head->id < right.head->id; });
+          then(std::move(all));
+        });
+      });
+    }
+  });
+}
+
+/// What waits of the messages from here on is tried now.
+void Relay::retry_on(const std::shared_ptr<Listing>& listing, std::function<void(std::string)> reply) {
+  list_on(listing, [this, listing, reply = std::move(reply)](Result<std::vector<deliver::Listed>> found) {
+    if (!found) {
+      reply(line_of({{"error", found.error().message}}));
+      return;
+    }
+    std::vector<std::vector<deliver::Listed>> waiting(shards_.size());
+    for (deliver::Listed& each : *found) {
+      if (each.state == deliver::Listed::State::waiting) waiting[shard_number(each.destination)].push_back(std::move(each));
+    }
+    const auto left = std::make_shared<std::size_t>(shards_.size());
+    for (std::size_t number = 0; number < shards_.size(); ++number) {
+      Shard& shard = *shards_[number];
+      shard.executor().post([this, &shard, listing, reply, left, jobs = std::move(waiting[number])]() mutable {
+        shard.delivery().retry(std::move(jobs), [this, listing, reply, left](std::size_t count) {
+          loop_.post([this, listing, reply, left, count] {
+            listing->count += count;
+            if (--*left != 0) return;
+            if (listing->at_end) {
+              reply(line_of({{"retried", listing->count}}));
+            } else {
+              retry_on(listing, reply);
+            }
+          });
+        });
+      });
+    }
   });
 }
 
@@ -144,21 +229,6 @@ Control::Answer Relay::by_shards(std::function<std::pair<std::vector<Entry>, boo
       });
     });
   };
-}
-
-void Relay::retry(const deliver::ListFilter& filter, std::function<void(std::string)> reply) {
-  auto gathering = std::make_shared<Gathering>();
-  gathering->left = shards_.size();
-  gathering->reply = std::move(reply);
-  for (const auto& shard : shards_) {
-    shard->executor().post([this, &shard = *shard, filter, gathering] {
-      const std::size_t count = shard.delivery().retry(filter);
-      loop_.post([gathering, count] {
-        gathering->count += count;
-        if (--gathering->left == 0) gathering->reply(line_of({{"retried", gathering->count}}));
-      });
-    });
-  }
 }
 
 }  // namespace adieu::daemon

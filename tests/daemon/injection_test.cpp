@@ -98,7 +98,7 @@ TEST_P(Injection, R1_plaintext_in_the_place_of_a_handshake_ends_the_connection_a
     EXPECT_TRUE(other.closed);
     const std::string said = other.sent.substr(before);
     EXPECT_TRUE(said.empty() || said[0] == '\x15' || said[0] == '\x16') << said;  // an alert, a ServerHello
-    EXPECT_EQ(said.find("250"), std::string::npos);
+    for (const char* reply : {"250 2", "250-"}) EXPECT_EQ(said.find(reply), std::string::npos);  // three digits alone may stand in a certificate
     ASSERT_EQ(other.secure_ends().size(), 1u);
     EXPECT_EQ(other.secure_ends()[0].ending, Ending::handshake);
     expect_nothing_done(other, "handshake");

@@ -271,6 +271,7 @@ TEST(Relay, takes_mail_of_many_clients_on_two_loops_delivers_it_and_stops_in_goo
   EXPECT_EQ(acknowledged.load(), kThreads * kSessions * 2);
   const auto expected = static_cast<std::size_t>(kThreads * (kSessions * 2 + (kSessions + 1) / 2 * 2));
   while (log.count("event=delivered") < expected) std::this_thread::yield();
+  while (log.count("event=removed") < static_cast<std::size_t>(acknowledged.load())) std::this_thread::yield();
   const auto answer = ask_relay(directory / "control", R"({"command":"list"})");
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(*answer, "");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,16 +23,19 @@ class MemorySpool final : public spool::Spool {
 
   Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override;
   std::optional<Error> trouble() const override;
-  void claim(spool::MessageId after, std::size_t limit, Duration lease, Executor& executor,
-             spool::Done<std::vector<spool::Stored>> done) override;
+  void destinations(const route::Destination& after, std::size_t limit, Executor& executor, spool::Done<std::vector<spool::QueuedAt>> done) override;
+  void claim_due(const route::Destination& destination, WallTime now, std::size_t limit, Duration lease, Executor& executor,
+                 spool::Done<spool::Due> done) override;
+  void renew(const std::vector<spool::Claim>& claims, Duration lease) override;
   void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
             spool::Done<std::string> done) override;
-  void settle(spool::Settlement settlement, Executor& executor,
-              spool::Done<std::vector<spool::Transaction::Kept>> done) override;
+  void settle(spool::Settlements settlements, Executor& executor, spool::Done<spool::Settled> done) override;
+  void list(spool::MessageId after, std::size_t messages, Executor& executor, spool::Done<std::vector<spool::Listed>> done) override;
+  void advance(const std::vector<spool::JobId>& jobs, WallTime now, Executor& executor, spool::Done<std::size_t> done) override;
 
   void remember(const spool::Unconfirmed& message) override;
   void forget(const std::string& fingerprint) override;
-  Result<Recalled> recall() override;
+  Result<Recalled> recall(Duration window, std::size_t limit) override;
 
   /// Nothing can be written from now on, for that reason; none: it can again.
   void set_trouble(std::optional<Error> why);
@@ -47,10 +51,16 @@ class MemorySpool final : public spool::Spool {
 
  private:
   class Incoming;
+  using Time = std::chrono::steady_clock::time_point;
+  struct Stored {
+    spool::Job job;
+    std::uint64_t token = 0;  // 0: nobody holds it
+    Time until{};
+  };
   struct Message {
-    spool::MessageHead head;
+    std::shared_ptr<const spool::MessageHead> head;
     spool::MailData mail_data;
-    bool claimed = true;  // by the transaction or the relay that brought it
+    std::map<std::uint32_t, Stored> jobs;
   };
   struct Fault {
     std::size_t left = 0;  // 0: none is set
@@ -58,7 +68,9 @@ class MemorySpool final : public spool::Spool {
   };
 
   Result<> attempt(SpoolOperation operation);
-  void put(spool::MessageHead head, spool::MailData mail_data);
+  std::vector<spool::Claimed> put(std::shared_ptr<const spool::MessageHead> head, std::vector<spool::Job> jobs, spool::MailData mail_data);
+  Stored* held_by(const spool::Claim& claim);
+  void settle(const spool::Settlement& settlement, spool::Settled& settled);
   void remove(spool::MessageId id);
   spool::MessageId next_id();
 
@@ -71,6 +83,7 @@ class MemorySpool final : public spool::Spool {
   bool ended_in_order_ = true;
   std::map<std::string, spool::Unconfirmed> unconfirmed_;
   std::uint64_t last_id_ = 0;
+  std::uint64_t last_token_ = 0;
 };
 
 }  // namespace adieu::test

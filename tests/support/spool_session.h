@@ -40,10 +40,26 @@ inline spool::MessageHead head_to(std::vector<std::string> local_parts, std::str
   return head;
 }
 
+inline const route::Destination kSmarthost{"smarthost", ""};
+constexpr WallTime kEver = WallTime::max();
+
+/// All recipients, due when it arrived.
+inline std::vector<spool::Job> one_job(const spool::MessageHead& head) {
+  spool::Job job;
+  job.destination = kSmarthost;
+  job.due = head.arrived;
+  for (std::uint32_t index = 0; index < head.recipients.size(); ++index) job.recipients.push_back(index);
+  return {job};
+}
+inline spool::Settlement done_with(const spool::Claimed& claimed) { return {claimed.claim, claimed.job.recipients}; }
+inline spool::Settlement deferred(const spool::Claimed& claimed, std::vector<std::uint32_t> recipients, WallTime due, std::string last_reply = "451 later") {
+  return {claimed.claim, {}, spool::Settlement::Deferred{std::move(recipients), claimed.job.destination, claimed.job.attempts + 1, due, {}, std::move(last_reply)}};
+}
+
 /// One thread's dealings with a spool. Everything waits for its completion, but what is called `start_`.
 class SpoolSession {
  public:
-  using Kept = spool::Transaction::Kept;
+  using Kept = std::vector<spool::Claimed>;
 
   explicit SpoolSession(spool::Spool& spool) : spool_(spool) {}
 
@@ -61,28 +77,49 @@ class SpoolSession {
     }
     return {};
   }
-  Result<> commit(spool::Transaction& transaction, spool::MessageHead head) {
+  Result<> commit(spool::Transaction& transaction, spool::MessageHead head, std::vector<spool::Job> jobs = {}) {
     std::optional<Result<>> done;
-    transaction.commit(std::move(head), [&](Result<> result) { done = std::move(result); });
+    if (jobs.empty()) jobs = one_job(head);
+    transaction.commit(std::move(head), std::move(jobs), [&](Result<> result) { done = std::move(result); });
     EXPECT_FALSE(done.has_value()) << "completed within the call";
     executor.run_until([&] { return done.has_value(); });
     return *done;
   }
-  Result<Kept> store(std::string_view mail_data, spool::MessageHead head = head_to({"to"})) {
+  Result<Kept> store(std::string_view mail_data, spool::MessageHead head = head_to({"to"}), std::vector<spool::Job> jobs = {}) {
     auto transaction = begin();
     if (!transaction) return tl::unexpected<Error>(transaction.error());
     Result<> done = append(**transaction, mail_data);
-    if (done) done = commit(**transaction, std::move(head));
+    if (done) done = commit(**transaction, std::move(head), std::move(jobs));
     if (!done) return tl::unexpected<Error>(done.error());
     return (*transaction)->acknowledge();
   }
 
-  std::vector<spool::Stored> claim(spool::MessageId after = {}, std::size_t limit = 1'000'000) {
-    std::optional<Result<std::vector<spool::Stored>>> got;
-    spool_.claim(after, limit, Duration(0), executor, [&](auto result) { got = std::move(result); });
+  spool::Due claim_due(const route::Destination& destination = kSmarthost, WallTime now = kEver, std::size_t limit = 1'000'000,
+                       Duration lease = Duration::max()) {
+    std::optional<Result<spool::Due>> got;
+    spool_.claim_due(destination, now, limit, lease, executor, [&](auto result) { got = std::move(result); });
     executor.run_until([&] { return got.has_value(); });
     EXPECT_TRUE(got->has_value()) << (*got ? "" : got->error().message);
-    return *got ? std::move(**got) : std::vector<spool::Stored>{};
+    return *got ? std::move(**got) : spool::Due{};
+  }
+  std::vector<spool::Claimed> claim() { return claim_due().jobs; }
+  std::vector<spool::QueuedAt> destinations(const route::Destination& after = {}, std::size_t limit = 1'000'000) {
+    std::optional<Result<std::vector<spool::QueuedAt>>> got;
+    spool_.destinations(after, limit, executor, [&](auto result) { got = std::move(result); });
+    executor.run_until([&] { return got.has_value(); });
+    return got->value();
+  }
+  std::vector<spool::Listed> list(spool::MessageId after = {}, std::size_t messages = 1'000'000) {
+    std::optional<Result<std::vector<spool::Listed>>> got;
+    spool_.list(after, messages, executor, [&](auto result) { got = std::move(result); });
+    executor.run_until([&] { return got.has_value(); });
+    return got->value();
+  }
+  std::size_t advance(const std::vector<spool::JobId>& jobs, WallTime now) {
+    std::optional<Result<std::size_t>> got;
+    spool_.advance(jobs, now, executor, [&](auto result) { got = std::move(result); });
+    executor.run_until([&] { return got.has_value(); });
+    return got->value();
   }
   Result<std::string> read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length) {
     std::optional<Result<std::string>> got;
@@ -101,20 +138,20 @@ class SpoolSession {
     }
     return whole;
   }
-  void start_settle(spool::Settlement settlement) {
-    spool_.settle(std::move(settlement), executor, [](const auto&) {});
+  void start_settle(spool::Settlements settlements) {
+    spool_.settle(std::move(settlements), executor, [](const auto&) {});
   }
-  Result<std::vector<Kept>> settle(spool::Settlement settlement) {
-    std::optional<Result<std::vector<Kept>>> got;
-    spool_.settle(std::move(settlement), executor, [&](auto result) { got = std::move(result); });
+  Result<spool::Settled> settle(spool::Settlements settlements) {
+    std::optional<Result<spool::Settled>> got;
+    spool_.settle(std::move(settlements), executor, [&](auto result) { got = std::move(result); });
     executor.run_until([&] { return got.has_value(); });
     return std::move(*got);
   }
-  Result<std::vector<Kept>> finish(spool::MessageId id) {
-    spool::Settlement settlement;
-    settlement.id = id;
-    settlement.finished = true;
-    return settle(std::move(settlement));
+  /// Of all its jobs.
+  Result<spool::Settled> finish(const Kept& kept) {
+    spool::Settlements settlements;
+    for (const spool::Claimed& each : kept) settlements.jobs.push_back(done_with(each));
+    return settle(std::move(settlements));
   }
 
   QueuedExecutor executor;

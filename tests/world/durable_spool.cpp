@@ -20,8 +20,8 @@ using spool::MessageId;
 
 /// What is known of a message that was promised to somebody.
 struct Promised {
-  std::map<std::uint32_t, spool::RecipientState> settled;
-  bool is_finishing = false;
+  std::set<std::uint32_t> done;  // recipients
+  int settling = 0;              // settlements that may be written, and were not heard of
   bool is_finished = false;
   bool is_there = true;  // as far as this process knows
 };
@@ -43,14 +43,25 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
 
   Result<std::unique_ptr<spool::Transaction>> begin(Executor& executor) override;
   std::optional<Error> trouble() const override { return real_->trouble(); }
-  void claim(MessageId after, std::size_t limit, Duration lease, Executor& executor,
-             spool::Done<std::vector<spool::Stored>> done) override;
+  void destinations(const route::Destination& after, std::size_t limit, Executor&, spool::Done<std::vector<spool::QueuedAt>> done) override {
+    real_->destinations(after, limit, *this, while_alive(std::move(done)));
+  }
+  void claim_due(const route::Destination& destination, WallTime now, std::size_t limit, Duration lease, Executor&, spool::Done<spool::Due> done) override {
+    real_->claim_due(destination, now, limit, lease, *this, while_alive(std::move(done)));
+  }
+  void renew(const std::vector<spool::Claim>& claims, Duration lease) override { real_->renew(claims, lease); }
+  void list(MessageId after, std::size_t messages, Executor&, spool::Done<std::vector<spool::Listed>> done) override {
+    real_->list(after, messages, *this, while_alive(std::move(done)));
+  }
+  void advance(const std::vector<spool::JobId>& jobs, WallTime now, Executor&, spool::Done<std::size_t> done) override {
+    real_->advance(jobs, now, *this, while_alive(std::move(done)));
+  }
   void read(const spool::MessageHead& head, std::uint64_t offset, std::size_t length, Executor& executor,
             spool::Done<std::string> done) override;
-  void settle(spool::Settlement settlement, Executor& executor, spool::Done<std::vector<spool::Transaction::Kept>> done) override;
+  void settle(spool::Settlements settlements, Executor& executor, spool::Done<spool::Settled> done) override;
   void remember(const spool::Unconfirmed& message) override { real_->remember(message); }
   void forget(const std::string& fingerprint) override { real_->forget(fingerprint); }
-  Result<Recalled> recall() override { return real_->recall(); }
+  Result<Recalled> recall(Duration window, std::size_t limit) override { return real_->recall(window, limit); }
 
   /// For the spool's threads: the process' loop, as long as there is one.
   void post(Task task) override;
@@ -61,9 +72,10 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
   void opened(const std::function<void()>& ready);
   void plan(Task trouble);
   void suffer(const std::string& what, const std::function<void()>& begin);
-  void found(const spool::MessageHead& head);
+  void look(MessageId after, const std::function<void()>& ready);
+  void found(MessageId id, const std::set<std::uint32_t>& pending);
   void taken_up();
-  void promise(MessageId id);
+  void promise(const spool::MessageHead& head);
   void count_word();
   void fault(MessageId id, const std::string& what) { faults_.push_back(id.text() + " " + what); }
   void tell(const std::string& what) { log_.write(LogLevel::info, LogLine("world").field("what", what)); }
@@ -106,6 +118,7 @@ class DurableSpool final : public Storage, public spool::Spool, public Executor 
   std::map<MessageId, Promised> promised_;
   std::size_t stored_ = 0;
   bool taken_up_ = false;
+  bool had_trouble_ = false;        // the disk, since this process began to start
   bool was_without_power_ = false;  // since a process knew all that is stored
 };
 
@@ -115,10 +128,13 @@ class DurableSpool::Incoming final : public spool::Transaction {
   Incoming(DurableSpool& spool, std::unique_ptr<spool::Transaction> real) : spool_(spool), real_(std::move(real)) {}
   MessageId id() const override { return real_->id(); }
   bool append(std::string mail_data, spool::Done<> done) override { return real_->append(std::move(mail_data), std::move(done)); }
-  void commit(spool::MessageHead head, spool::Done<> done) override { real_->commit(std::move(head), std::move(done)); }
-  Kept acknowledge() override {
-    spool_.promise(id());
-    return real_->acknowledge();
+  void commit(spool::MessageHead head, std::vector<spool::Job> jobs, spool::Done<> done) override {
+    real_->commit(std::move(head), std::move(jobs), std::move(done));
+  }
+  std::vector<spool::Claimed> acknowledge() override {
+    auto claimed = real_->acknowledge();
+    spool_.promise(*claimed.front().head);
+    return claimed;
   }
 
  private:
@@ -165,6 +181,7 @@ void DurableSpool::suffer(const std::string& what, const std::function<void()>& 
   tell("the disk is " + what);
   was_in_trouble_ = true;
   ++troubles_;
+  had_trouble_ = true;
   begin();
   if (clock_.happens(0.4)) clock_.after(clock_.between(Duration(0), std::chrono::minutes(1)), crash_);
   clock_.after(clock_.between(Duration(0), std::chrono::minutes(20)), [this] {
@@ -178,6 +195,7 @@ void DurableSpool::suffer(const std::string& what, const std::function<void()>& 
 void DurableSpool::start(std::function<void()> ready) {
   if (started()) return;  // after a start that failed
   alive_ = std::make_shared<int>();
+  had_trouble_ = troubles_ != 0;
   threads_ = std::make_unique<SpoolThreads>(clock_);
   starter_ = threads_->start("start", [this, ready = std::move(ready)] {
     opening_ = rocksdb::open_spool(options_, log_, *threads_);
@@ -189,13 +207,14 @@ void DurableSpool::opened(const std::function<void()>& ready) {
   starter_.reset();
   if (opening_) {
     real_ = std::move(*opening_);
-    ready();
+    look({}, ready);
     return;
   }
   const std::string why = "the relay does not start: " + opening_.error().message;
   tell(why);
   bury();
-  if (troubles_ == 0) {
+  was_without_power_ = true;  // a sync that failed has lost what the process before had written
+  if (!had_trouble_) {
     faults_.push_back(why);
     return;  // a world that stands still
   }
@@ -244,40 +263,49 @@ Result<std::unique_ptr<spool::Transaction>> DurableSpool::begin(Executor&) {
   return std::make_unique<Incoming>(*this, std::move(*begun));
 }
 
-void DurableSpool::promise(MessageId id) {
-  promised_[id] = {};
+void DurableSpool::promise(const spool::MessageHead& head) {
+  promised_[head.id] = {};
   ++stored_;
   count_word();
 }
 
-void DurableSpool::claim(MessageId after, std::size_t limit, Duration lease, Executor&, spool::Done<std::vector<spool::Stored>> done) {
-  real_->claim(after, limit, lease, *this,
-               while_alive<std::vector<spool::Stored>>([this, done = std::move(done)](Result<std::vector<spool::Stored>> stored) {
-                 if (stored) {
-                   for (const spool::Stored& message : *stored) found(*message.head);
-                   if (stored->empty()) taken_up();
-                 }
-                 done(std::move(stored));
-               }));
+/// Before the process that is ready begins: what the one before has left.
+void DurableSpool::look(MessageId after, const std::function<void()>& ready) {
+  constexpr std::size_t kAtOnce = 3;
+  real_->list(after, kAtOnce, *this, while_alive<std::vector<spool::Listed>>([this, ready](Result<std::vector<spool::Listed>> listed) {
+    if (!listed || listed->empty()) {
+      if (!listed) fault({}, "cannot be listed: " + listed.error().message);
+      taken_up();
+      ready();
+      return;
+    }
+    std::map<MessageId, std::set<std::uint32_t>> pending;
+    for (const spool::Listed& each : *listed) {
+      for (const std::uint32_t index : each.job.recipients) {
+        if (!pending[each.head->id].insert(index).second) fault(each.head->id, "has a recipient twice");
+      }
+    }
+    for (const auto& [id, recipients] : pending) found(id, recipients);
+    look(listed->back().head->id, ready);
+  }));
 }
 
-void DurableSpool::found(const spool::MessageHead& head) {
+void DurableSpool::found(MessageId id, const std::set<std::uint32_t>& pending) {
   ++stored_;
-  Promised& promised = promised_[head.id];  // or it was committed, and its process died before it could acknowledge it (R10)
+  Promised& promised = promised_[id];  // or it was committed, and its process died before it could acknowledge it (R10)
   if (!was_without_power_) {
-    if (promised.is_finished) fault(head.id, "is back, and was finished before its process was killed");
-    for (const auto& [index, state] : promised.settled) {
-      if (head.recipients[index].state != state)
-        fault(head.id, "has forgotten what came of a recipient, and its process was only killed");
+    if (promised.is_finished) fault(id, "is back, and was finished before its process was killed");
+    for (const std::uint32_t index : promised.done) {
+      if (pending.contains(index)) fault(id, "has forgotten what came of a recipient, and its process was only killed");
     }
   }
   promised = {};
 }
 
 void DurableSpool::taken_up() {
-  if (std::exchange(taken_up_, true)) return;
+  taken_up_ = true;
   for (const auto& [id, promised] : promised_) {
-    if (!promised.is_there && !promised.is_finishing) fault(id, "was acknowledged, and is not there after a restart");
+    if (!promised.is_there && !promised.is_finished && promised.settling == 0) fault(id, "was acknowledged, and is not there after a restart");
   }
   was_without_power_ = false;
   std::erase_if(promised_, [](const auto& each) { return !each.second.is_there && !each.second.is_finished; });
@@ -288,24 +316,29 @@ void DurableSpool::read(const spool::MessageHead& head, std::uint64_t offset, st
   real_->read(head, offset, length, *this, while_alive(std::move(done)));
 }
 
-void DurableSpool::settle(spool::Settlement settlement, Executor&, spool::Done<std::vector<spool::Transaction::Kept>> done) {
-  const MessageId id = settlement.id;
-  const bool finished = settlement.finished;
-  promised_[id].is_finishing |= finished;
-  std::map<std::uint32_t, spool::RecipientState> settled;
-  for (const spool::RecipientUpdate& update : settlement.updates) settled[update.index] = update.state;
-  real_->settle(std::move(settlement), *this,
-                while_alive<std::vector<spool::Transaction::Kept>>(
-                    [this, id, finished, settled = std::move(settled), done = std::move(done)](auto result) {
-                      if (result) {
-                        Promised& promised = promised_[id];
-                        for (const auto& [index, state] : settled) promised.settled[index] = state;
-                        if (finished && !std::exchange(promised.is_finished, true)) --stored_;
-                        for (const spool::Transaction::Kept& kept : *result) promise(kept.head->id);
-                        count_word();
-                      }
-                      done(std::move(result));
-                    }));
+void DurableSpool::settle(spool::Settlements settlements, Executor&, spool::Done<spool::Settled> done) {
+  std::map<MessageId, std::set<std::uint32_t>> settled;
+  for (const spool::Settlement& job : settlements.jobs) {
+    const MessageId id = job.claim.job.message;
+    settled[id].insert(job.done.begin(), job.done.end());
+  }
+  for (const auto& [id, recipients] : settled) ++promised_[id].settling;
+  real_->settle(std::move(settlements), *this, while_alive<spool::Settled>([this, settled = std::move(settled), done = std::move(done)](Result<spool::Settled> result) {
+    if (result) {
+      if (result->late) faults_.push_back("a settlement came too late, and nobody else was there");
+      for (const auto& [id, recipients] : settled) {
+        Promised& promised = promised_[id];
+        promised.done.insert(recipients.begin(), recipients.end());
+        --promised.settling;
+      }
+      for (const MessageId id : result->finished) {
+        if (!std::exchange(promised_[id].is_finished, true)) --stored_;
+      }
+      for (const spool::Claimed& notification : result->notifications) promise(*notification.head);
+      count_word();
+    }
+    done(std::move(result));
+  }));
 }
 
 /// It looks once a second whether there is room again, and only when it is asked for something.
@@ -335,7 +368,7 @@ void DurableSpool::judge(bool at_rest, std::vector<std::string>& faults) {
       const std::unique_ptr<::rocksdb::Iterator> key(db->NewIterator({}, family));
       for (key->SeekToFirst(); key->Valid(); key->Next()) {
         const char kind = key->key()[0];
-        if (kind == 'm' || kind == 'u' || kind == 'd') faults_.push_back(std::string("left in the spool: a record of kind ") + kind);
+        if (kind == 'a' || kind == 'm' || kind == 'j' || kind == 'q' || kind == 'd') faults_.push_back(std::string("left in the spool: a record of kind ") + kind);
       }
     }
     for (::rocksdb::ColumnFamilyHandle* family : families) db->DestroyColumnFamilyHandle(family);

@@ -30,6 +30,11 @@ void LogBook::write(LogLevel level, std::string_view text) {
     layers[client.empty() ? connection : client].push_back(line);
   }
   if (event == "reject" && line.value("command") == "CONNECT") ++turned_away;
+  if (event == "spool-commit") not_committed.insert(std::string(line.value("queue-id")));
+  if (event == "delivered" && not_committed.contains(std::string(line.value("queue-id")))) {
+    const std::string_view to = line.value("to");
+    delivered_uncommitted.emplace(to.substr(1, to.find('@') - 1));
+  }
   if (event == "duplicate") recognised.insert(std::string(line.value("queue-id")));
   const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";
   if (judges && text.find(kTooManyOpenFiles) != text.npos) blamed.emplace_back(text);

@@ -29,6 +29,10 @@ class LogBook final : public Log {
   std::uint64_t count(const std::string& event) const;
   /// Of each queue-id: the lines that say what became of the message, in order.
   std::map<std::string, std::vector<LoggedLine>> messages;
+  /// Queue-ids of messages whose commit failed: their clients got 451, and after a crash what was written of them may be there all the same (R10).
+  std::set<std::string> not_committed;
+  /// Recipients that such a message was delivered to.
+  std::set<std::string> delivered_uncommitted;
   /// Queue-ids that a client's second try was given (R12).
   std::set<std::string> recognised;
   /// What `adieu message` makes of all lines.

@@ -60,14 +60,16 @@ class Process {
         spool_(spool),
         rules_(config),
         limits_(access::shares_of(config), [this](const IpAddress& client) { return rules_.trusts(client); }),
-        memory_(config.limits.queue_memory),
+        memory_(config.limits.queue_memory, config.limits.active_messages),
         notifications_(config.limits.notifications_per_address),
         closures_(log, config.limits.ledger_peers, [this] { return host_.wall(); }),
         connections_(config.limits.outbound_connections),
-        reception_shared_{config, rules_, spool, log, closures_, metrics_, memory_, [this](spool::Transaction::Kept kept) { accept(std::move(kept)); },
+        reception_shared_{config, rules_, spool, log, closures_, metrics_, [this](std::vector<spool::Claimed> claimed) { accept(std::move(claimed)); },
                           [](Octets key) { return std::make_unique<gnutls::Gmac>(key); }},
-        delivery_shared_{config, rules_, spool, log, closures_, metrics_, next_hops_, connections_,
-                         [this](spool::Transaction::Kept kept) { accept(std::move(kept)); }, notifications_, [] { return route::MachineAddresses{}; }} {
+        delivery_shared_{config, rules_, spool, log, closures_, metrics_, next_hops_, connections_, memory_,
+                         [this](std::vector<spool::Claimed> claimed) { accept(std::move(claimed)); },
+                         [this](const route::Destination& destination, WallTime due) { queued(destination, due); }, notifications_,
+                         [] { return route::MachineAddresses{}; }} {
     for (const config::NextHop& policy : config.next_hops) {
       deliver::NextHopProfile profile = deliver::next_hop_profile(config, policy);
       profile.outbound.connection.starttls = tls.required ? smtp::ClientStartTls::required : smtp::ClientStartTls::when_offered;
@@ -99,28 +101,27 @@ class Process {
     };
     add(timers() - kTimers, "timers");
     add(listening_->connections() + connections_.used(), "connections");
-    add(memory_.recipients(), "recipients");
+    add(memory_.messages(), "messages on their way");
     add(memory_.used(), "octets of messages");
     add(reception_shared_.memory, "octets of transactions");
     return held;
   }
 
  private:
-  void accept(spool::Transaction::Kept kept) {
-    queue::Jobs jobs = queue::jobs_of(std::make_shared<queue::InFlight>(std::move(kept.head), std::move(kept.mail_data), memory_), config_);
-    for (auto& [destination, job] : jobs.by_destination) {
-      host_.post([this, destination = destination, job = std::move(job)]() mutable { delivery_->add(destination, std::move(job)); });
+  void accept(std::vector<spool::Claimed> claimed) {
+    for (auto& [destination, job] : queue::on_their_way(std::move(claimed), memory_)) {
+      host_.post([this, destination = std::move(destination), job = std::move(job)]() mutable { delivery_->take_in(destination, std::move(job)); });
     }
   }
-  void take_up(spool::MessageId after) {
-    spool_.claim(after, 2, Duration(0), host_, [this](Result<std::vector<spool::Stored>> stored) {
-      if (stored->empty()) return;
-      const spool::MessageId last = stored->back().head->id;
-      for (spool::Stored& message : *stored) {
-        reception_shared_.found(*message.head, host_.wall());
-        accept({std::move(message.head), nullptr});
-      }
-      take_up(last);
+  void queued(const route::Destination& destination, WallTime due) {
+    host_.post([this, destination, due] { delivery_->queued(destination, due); });
+  }
+  void take_up(const route::Destination& after) {
+    constexpr std::size_t kAtOnce = 2;
+    spool_.destinations(after, kAtOnce, host_, [this](Result<std::vector<spool::QueuedAt>> found) {
+      if (!found) return;
+      for (const spool::QueuedAt& each : *found) queued(each.destination, each.due);
+      if (found->size() == kAtOnce) take_up(found->back().destination);
     });
   }
 

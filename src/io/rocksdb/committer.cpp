@@ -1,8 +1,7 @@
 // See committer.h.
 #include "io/rocksdb/committer.h"
 
-#include <rocksdb/write_batch.h>
-
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -16,6 +15,25 @@ Error to_error(const ::rocksdb::Status& status, const std::string& what) {
   if (status.IsNoSpace()) return {ErrorKind::no_space, words + " (make room on the spool's disk; mail is taken again as soon as there is some)"};
   if (status.IsCorruption()) return {ErrorKind::invalid, words + " (keep a copy of the spool's directory, then restore it or start with an empty one)"};
   return {ErrorKind::io, words + " (check the spool's disk and its permissions)"};
+}
+
+Result<> Batch::attempt(const std::function<Result<>()>& fill) {
+  records.SetSavePoint();
+  const auto jobs_before = jobs;
+  const std::size_t written_before = when_written.size();
+  const std::size_t afterwards_before = afterwards.size();
+  const std::size_t not_before = when_not.size();
+  Result<> done = fill();
+  if (done) {
+    records.PopSavePoint();
+    return done;
+  }
+  records.RollbackToSavePoint();
+  jobs = jobs_before;
+  when_written.resize(written_before);
+  afterwards.resize(afterwards_before);
+  for (; when_not.size() > not_before; when_not.pop_back()) when_not.back()();
+  return done;
 }
 
 Committer::Committer(::rocksdb::DB& db, Disk& disk, Threads& threads, bool sync, Log& log)
@@ -102,18 +120,29 @@ std::optional<Error> Committer::trouble() const {
 }
 
 Result<> Committer::write(std::vector<Change>& changes) {
-  ::rocksdb::WriteBatch batch;
-  batch.PutLogData(synced_mark(synced_));
-  bool durable = false;
+  Batch batch;
+  batch.records.PutLogData(synced_mark(synced_));
   for (const Change& change : changes) {
     change.write(batch);
-    durable |= change.durable;
+    batch.sync |= change.durable;
   }
+  Result<> written = write(batch);
+  if (written) {
+    for (const auto* all : {&batch.when_written, &batch.afterwards}) {
+      for (const auto& run : *all) run();
+    }
+  } else {
+    std::for_each(batch.when_not.rbegin(), batch.when_not.rend(), [](const auto& run) { run(); });
+  }
+  return written;
+}
+
+Result<> Committer::write(Batch& batch) {
   ::rocksdb::WriteOptions options;
-  options.sync = sync_ && durable;
-  ::rocksdb::Status status = db_.Write(options, &batch);
+  options.sync = sync_ && batch.sync;
+  ::rocksdb::Status status = db_.Write(options, &batch.records);
   // The disk lets no failure through; what fails here failed to be read. After that RocksDB takes nothing until it has been told to go on.
-  if (!status.ok() && db_.Resume().ok()) status = db_.Write(options, &batch);
+  if (!status.ok() && db_.Resume().ok()) status = db_.Write(options, &batch.records);
   if (disk_.frozen()) return failure(ErrorKind::io, "spool: the disk takes nothing, and the relay ends");
   if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
   if (options.sync) synced_ = db_.GetLatestSequenceNumber();

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,13 +20,27 @@
 #include "adieu/base/result.h"
 #include "adieu/base/task.h"
 #include "adieu/base/threads.h"
+#include "adieu/relay/spool/message.h"
 #include "io/rocksdb/disk.h"
 
 namespace adieu::rocksdb {
 
+/// What is written together, while it is put together: on the commit thread.
+struct Batch {
+  ::rocksdb::WriteBatch records;
+  bool sync = false;                                  // besides those of the changes that are durable anyway
+  std::map<spool::JobId, bool> jobs;                  // whose record this batch puts (true) or deletes: the database does not know that yet
+  std::vector<std::function<void()>> when_written;
+  std::vector<std::function<void()>> afterwards;      // when all of these have run
+  std::vector<std::function<void()>> when_not;        // run in reverse: takes back what was noted for what could not be written
+
+  /// Runs `fill`, which puts something into it; where that fails, it is as it was before.
+  Result<> attempt(const std::function<Result<>()>& fill);
+};
+
 /// One change. `write` puts it into the batch; `done` is posted to `executor` with the result, where there is an executor.
 struct Change {
-  std::function<void(::rocksdb::WriteBatch&)> write;
+  std::function<void(Batch&)> write;
   bool durable = false;             // somebody's promise depends on it: the batch is synced
   bool owed = false;                // nobody waits for it, and it is tried again until it is written
   std::function<void(const Result<>&)> committed;  // on the commit thread, before `done` is posted; may be empty
@@ -99,6 +115,7 @@ class Committer {
   void work();
   bool enough() const { return ending_ || gathering_.enough(durable_waiting_, open_.load(std::memory_order_relaxed)); }
   Result<> write(std::vector<Change>& changes);
+  Result<> write(Batch& batch);
   void tell(std::vector<Change> changes, const Result<>& result);
   void note(const Result<>& result);
 

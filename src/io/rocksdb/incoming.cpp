@@ -1,14 +1,10 @@
 // See incoming.h.
 #include "io/rocksdb/incoming.h"
 
-#include <rocksdb/write_batch.h>
-
 #include <atomic>
 #include <utility>
 
-#include "adieu/relay/spool/record.h"
 #include "io/rocksdb/data_file.h"
-#include "io/rocksdb/keys.h"
 
 namespace adieu::rocksdb {
 namespace {
@@ -38,7 +34,8 @@ struct Incoming {
     if (written) {
       Change change;
       change.owed = true;
-      store.remove(id, std::move(change));
+      change.write = [&jobs = store.jobs(), claimed = std::move(claimed)](Batch& batch) { jobs.withdraw(batch, claimed); };
+      store.committer().submit(std::move(change));
     } else if (file.is_created()) {
       // Freeing the blocks of a large file takes its time, and this may be a loop.
       store.workers().run([gone = std::make_shared<DataFile>(std::move(file))] { gone->remove(); });
@@ -55,7 +52,7 @@ struct Incoming {
   DataFile file;
   bool in_file = false;
   std::uint64_t size = 0;
-  std::shared_ptr<MessageHead> head;
+  std::vector<spool::Claimed> claimed;    // its jobs
   std::atomic<bool> written = false;      // a batch with its record was handed to the database, whatever came of it
   std::atomic<bool> durable = false;
   bool kept = false;
@@ -75,8 +72,8 @@ class RocksTransaction final : public spool::Transaction {
   ~RocksTransaction() override { incoming_->waiter->done = nullptr; }
   MessageId id() const override { return incoming_->id; }
   bool append(std::string mail_data, spool::Done<> done) override;
-  void commit(MessageHead head, spool::Done<> done) override;
-  Kept acknowledge() override;
+  void commit(MessageHead head, std::vector<spool::Job> jobs, spool::Done<> done) override;
+  std::vector<spool::Claimed> acknowledge() override;
 
  private:
   std::shared_ptr<Incoming> incoming_;
@@ -104,18 +101,18 @@ bool RocksTransaction::append(std::string mail_data, spool::Done<> done) {
   return false;
 }
 
-void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
+void RocksTransaction::commit(MessageHead head, std::vector<spool::Job> jobs, spool::Done<> done) {
   head.id = incoming_->id;
   head.size = incoming_->size;
   head.in_file = incoming_->in_file;
-  incoming_->head = std::make_shared<MessageHead>(std::move(head));
+  incoming_->claimed = incoming_->store.jobs().begin(std::make_shared<const MessageHead>(std::move(head)), std::move(jobs));
   incoming_->waiter->done = std::move(done);
   Change change;
   change.durable = true;
   change.executor = &incoming_->executor;
-  change.write = [incoming = incoming_](::rocksdb::WriteBatch& batch) {
+  change.write = [incoming = incoming_](Batch& batch) {
     if (!incoming->written.exchange(true)) incoming->store.committer().close();
-    batch.Put(key('m', incoming->id), spool::encode(*incoming->head));
+    incoming->store.jobs().put(batch, incoming->claimed);
     if (!incoming->in_file) incoming->store.put_mail_data(batch, incoming->id, incoming->buffer);
   };
   change.committed = [incoming = incoming_](const Result<>& result) { incoming->durable = result.has_value(); };
@@ -133,7 +130,6 @@ void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
     if (result) result = incoming->file.sync_and_close();
     std::string().swap(incoming->buffer);
     if (result) {
-      incoming->store.note_file(incoming->id);
       incoming->store.committer().submit(std::move(change));
       return;
     }
@@ -142,12 +138,15 @@ void RocksTransaction::commit(MessageHead head, spool::Done<> done) {
   });
 }
 
-spool::Transaction::Kept RocksTransaction::acknowledge() {
+std::vector<spool::Claimed> RocksTransaction::acknowledge() {
   check(incoming_->durable, "only what is durable is acknowledged");
   incoming_->kept = true;
-  Kept kept{std::move(incoming_->head), nullptr};
-  if (!incoming_->in_file) kept.mail_data = std::make_shared<const std::string>(std::move(incoming_->buffer));
-  return kept;
+  std::vector<spool::Claimed> claimed = std::move(incoming_->claimed);
+  if (!incoming_->in_file) {
+    const auto mail_data = std::make_shared<const std::string>(std::move(incoming_->buffer));
+    for (spool::Claimed& each : claimed) each.mail_data = mail_data;
+  }
+  return claimed;
 }
 
 }  // namespace

@@ -28,12 +28,9 @@ namespace {
 
 using spool::MessageId;
 
-constexpr std::string_view kVersion = "adieu-spool 2";
-constexpr std::string_view kVersion1 = "adieu-spool 1";
 constexpr std::size_t kMemtable = 64u << 20;
 constexpr std::size_t kLogs = 512u << 20;
 constexpr int kFreshTables = 16;  // before they are merged: what gets into tables is seldom read
-constexpr std::size_t kMovedAtOnce = 4u << 20;
 constexpr std::size_t kWorkers = 2;
 constexpr std::int64_t kLookMillis = 1000;
 constexpr std::int64_t kReclaimMillis = 60'000;
@@ -92,7 +89,7 @@ Store::~Store() {
 void Store::watch() {
   while (disk_.watch(options_.disk_timeout)) {
     const std::optional<Error> why = disk_.trouble();
-    if (!why) continue;
+    if (!why || disk_.frozen()) continue;
     if (ending_) {
       log_.write(LogLevel::error, LogLine("spool-frozen")
                                       .field("error", why->message)
@@ -118,6 +115,11 @@ Result<> Store::open() {
   if (done) done = sync_directory(options_.directory);  // the names of what was made in it
   if (done) done = check_version();
   if (done) done = find_secret();
+  if (!done) return done;
+  jobs_ = std::make_unique<Jobs>(*db_, threads_, log_,
+                                 Jobs::Owner{[this](Batch& batch, MessageId id) { batch.records.Delete(families_.back(), key('d', id)); },
+                                             [this](MessageId id) { workers_->run([this, id] { remove_data_file(data_directory_, id); }); }});
+  done = jobs_->queue_what_was_in_hand();
   if (done) done = sweep();
   if (done) done = begin_use();
   if (!done) return done;
@@ -226,56 +228,6 @@ Result<> Store::open_database() {
   return {};
 }
 
-Result<> Store::check_version() {
-  std::string version;
-  const ::rocksdb::Status status = db_->Get({}, ::rocksdb::Slice(kVersionKey), &version);
-  if (status.IsNotFound()) {
-    ::rocksdb::WriteOptions synced;
-    synced.sync = true;
-    const ::rocksdb::Status written = db_->Put(synced, ::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion));
-    if (!written.ok()) return tl::unexpected<Error>(to_error(written, "spool"));
-    return {};
-  }
-  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool"));
-  if (version == kVersion1) {
-    if (auto taken = take_over_version_1(); !taken) return taken;
-    version = kVersion;
-  }
-  if (version == kVersion) {
-    std::string mark;
-    ended_in_order_ = db_->Get({}, ::rocksdb::Slice(kInOrderKey), &mark).ok();
-    // The next sync takes this along, before anything is acknowledged.
-    if (const ::rocksdb::Status begun = db_->Delete({}, ::rocksdb::Slice(kInOrderKey)); !begun.ok()) {
-      return tl::unexpected<Error>(to_error(begun, "spool"));
-    }
-    return {};
-  }
-  return failure(ErrorKind::invalid, "spool " + options_.directory + " is of another version (" + printable(version) +
-                                         "); run the adieu that wrote it until its queue is empty");
-}
-
-/// Version 1 kept mail data among the records. Where the conversion was interrupted it is begun again.
-Result<> Store::take_over_version_1() {
-  ::rocksdb::WriteBatch batch;
-  ::rocksdb::Status status;
-  const std::unique_ptr<::rocksdb::Iterator> old(db_->NewIterator({}));
-  for (old->Seek("d"); status.ok() && old->Valid() && old->key().starts_with("d"); old->Next()) {
-    batch.Put(families_.back(), old->key(), old->value());
-    batch.Delete(old->key());
-    if (batch.GetDataSize() < kMovedAtOnce) continue;
-    status = db_->Write({}, &batch);
-    batch.Clear();
-  }
-  if (status.ok()) status = old->status();
-  batch.Put(::rocksdb::Slice(kVersionKey), ::rocksdb::Slice(kVersion));
-  ::rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (status.ok()) status = db_->Write(synced, &batch);
-  if (!status.ok()) return tl::unexpected<Error>(to_error(status, "spool of version 1"));
-  log_.write(LogLevel::info, LogLine("spool-version").field("directory", options_.directory).field("from", kVersion1).field("to", kVersion));
-  return {};
-}
-
 /// Made once. Not synced: whatever it is the key of is not either.
 Result<> Store::find_secret() {
   ::rocksdb::Status status = db_->Get({}, ::rocksdb::Slice(kSecretKey), &secret_);
@@ -292,10 +244,11 @@ Result<> Store::find_secret() {
 /// Files that no record names: rolled back, or not committed when the relay died.
 Result<> Store::sweep() {
   const std::unique_ptr<::rocksdb::Iterator> messages(db_->NewIterator({}));
-  messages->SeekForPrev(key('m', MessageId{~std::uint64_t{0}}));
-  if (!messages->status().ok()) return tl::unexpected<Error>(to_error(messages->status(), "spool"));
-  if (messages->Valid() && view(messages->key()).starts_with('m')) last_old_id_ = id_of(view(messages->key()));
-  last_id_ = last_old_id_.value;
+  for (const char kind : {kMessage, kInHand}) {
+    messages->SeekForPrev(key(kind, MessageId{~std::uint64_t{0}}));
+    if (!messages->status().ok()) return tl::unexpected<Error>(to_error(messages->status(), "spool"));
+    if (messages->Valid() && view(messages->key()).starts_with(kind)) last_id_ = std::max(last_id_.load(), id_of(view(messages->key())).value);
+  }
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(data_directory_.c_str()), ::closedir);
   if (!directory) return tl::unexpected<Error>(error_of_errno("open " + data_directory_, errno));
   std::int64_t swept = 0;
@@ -303,16 +256,14 @@ Result<> Store::sweep() {
     const auto id = MessageId::parse(entry->d_name);
     if (!id) continue;
     std::string record;
-    if (db_->Get({}, key('m', *id), &record).IsNotFound()) {
-      if (options_.accept_loss) {  // its record may be what was lost
-        const std::string aside = options_.directory + "/unclaimed-" + id->text();
-        if (::rename((data_directory_ + "/" + id->text()).c_str(), aside.c_str()) == 0) continue;
-      }
-      remove_data_file(data_directory_, *id);
-      ++swept;
-    } else {
-      noted_[id->value].in_file = true;
+    const auto is_named = [&](char kind) { return !db_->Get({}, key(kind, *id), &record).IsNotFound(); };
+    if (is_named(kMessage) || is_named(kInHand)) continue;
+    if (options_.accept_loss) {  // its record may be what was lost
+      const std::string aside = options_.directory + "/unclaimed-" + id->text();
+      if (::rename((data_directory_ + "/" + id->text()).c_str(), aside.c_str()) == 0) continue;
     }
+    remove_data_file(data_directory_, *id);
+    ++swept;
   }
   if (swept != 0) log_.write(LogLevel::info, LogLine("spool-swept").field("files", swept));
   return {};
@@ -389,64 +340,12 @@ Result<> Store::taking() {
   return {};
 }
 
-void Store::put_mail_data(::rocksdb::WriteBatch& batch, MessageId id, const std::string& mail_data) {
-  batch.Put(families_.back(), key('d', id), mail_data);
+void Store::put_mail_data(Batch& batch, MessageId id, const std::string& mail_data) {
+  batch.records.Put(families_.back(), key('d', id), mail_data);
 }
 
 ::rocksdb::Status Store::get_mail_data(MessageId id, ::rocksdb::PinnableSlice& mail_data) {
   return db_->Get({}, families_.back(), key('d', id), &mail_data);
-}
-
-void Store::note_file(MessageId id) {
-  const std::lock_guard lock(mutex_);
-  noted_[id.value].in_file = true;
-}
-
-void Store::note_update(MessageId id, std::uint32_t index) {
-  const std::lock_guard lock(mutex_);
-  noted_[id.value].updated.insert(index);
-}
-
-bool Store::holds(MessageId id) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = noted_.find(id.value); found != noted_.end() && found->second.leaves) return false;
-  }
-  ::rocksdb::PinnableSlice record;
-  return !db_->Get({}, families_.front(), key('m', id), &record).IsNotFound();
-}
-
-bool Store::claim(MessageId id) {
-  const std::lock_guard lock(mutex_);
-  return !std::exchange(noted_[id.value].claimed, true);
-}
-
-void Store::remove(MessageId id, Change change) {
-  bool in_file = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = noted_.find(id.value); found != noted_.end()) in_file = found->second.in_file;
-  }
-  // Synced before the file goes: the machine may die in between, and no record may ever name a file that is gone.
-  change.durable |= in_file;
-  change.write = [this, id, in_file, before = std::move(change.write)](::rocksdb::WriteBatch& batch) {
-    if (before) before(batch);
-    batch.Delete(key('m', id));
-    if (!in_file) batch.Delete(families_.back(), key('d', id));
-    const std::lock_guard lock(mutex_);
-    Noted& noted = noted_[id.value];
-    noted.leaves = true;
-    for (const std::uint32_t index : noted.updated) batch.Delete(update_key(id, index));
-  };
-  change.committed = [this, id, in_file](const Result<>& result) {
-    if (!result) return;
-    {
-      const std::lock_guard lock(mutex_);
-      noted_.erase(id.value);
-    }
-    if (in_file) workers_->run([this, id] { remove_data_file(data_directory_, id); });
-  };
-  committer_->submit(std::move(change));
 }
 
 }  // namespace adieu::rocksdb

@@ -1,15 +1,11 @@
-// What the parts of the durable spool share: the database, the threads that write, and what is known about each message that the keys alone do
-// not tell. Opening sweeps what no record names.
+// What the parts of the durable spool share: the database, the threads that write, the jobs. Opening sweeps what no record names.
 #pragma once
 
 #include <rocksdb/db.h>
 
 #include <atomic>
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "adieu/base/log.h"
@@ -19,8 +15,11 @@
 #include "adieu/relay/spool/spool.h"
 #include "io/rocksdb/committer.h"
 #include "io/rocksdb/disk.h"
+#include "io/rocksdb/jobs.h"
 
 namespace adieu::rocksdb {
+
+struct OldMessage;
 
 /// From any thread, once `open` has returned.
 class Store {
@@ -35,12 +34,11 @@ class Store {
 
   ::rocksdb::DB& db() { return *db_; }
   Committer& committer() { return *committer_; }
+  Jobs& jobs() { return *jobs_; }
   Workers& workers() { return *workers_; }
   Log& log() { return log_; }
   const std::string& data_directory() const { return data_directory_; }
   std::size_t large() const { return options_.large; }
-  /// The newest message of earlier runs; newer ones are claimed by being acknowledged.
-  spool::MessageId last_old_id() const { return last_old_id_; }
   spool::MessageId next_id();
   /// Whether the run before this one came to the end of its Store.
   bool ended_in_order() const { return ended_in_order_; }
@@ -51,26 +49,10 @@ class Store {
   /// Why nothing can be written now, if nothing can.
   std::optional<Error> trouble() const;
 
-  void put_mail_data(::rocksdb::WriteBatch& batch, spool::MessageId id, const std::string& mail_data);
+  void put_mail_data(Batch& batch, spool::MessageId id, const std::string& mail_data);
   ::rocksdb::Status get_mail_data(spool::MessageId id, ::rocksdb::PinnableSlice& mail_data);
 
-  void note_file(spool::MessageId id);
-  void note_update(spool::MessageId id, std::uint32_t index);
-  /// Whether the message is in the spool, once what was submitted before has been written. Only from within Change::write.
-  bool holds(spool::MessageId id);
-  /// False when it was claimed before.
-  bool claim(spool::MessageId id);
-  /// The message leaves the spool, together with what `change` writes.
-  void remove(spool::MessageId id, Change change);
-
  private:
-  struct Noted {
-    bool in_file = false;
-    bool claimed = false;
-    bool leaves = false;              // its removal is in the batch that is being written
-    std::set<std::uint32_t> updated;  // recipients with an 'u' record
-  };
-
   std::string records_directory() const { return options_.directory + "/records"; }
   Result<> lock();
   Result<> begin_use();
@@ -78,6 +60,9 @@ class Store {
   Result<> open_database();
   Result<> check_version();
   Result<> take_over_version_1();
+  Result<> take_over_version_2();
+  Result<> take_over(OldMessage& message, ::rocksdb::WriteBatch& batch);
+  Result<> set_version(::rocksdb::WriteBatch& batch, std::string_view from, std::string_view to);
   Result<> find_secret();
   Result<> sweep();
   void check_space();
@@ -94,7 +79,6 @@ class Store {
   std::unique_ptr<::rocksdb::Env> env_;
   const std::string data_directory_;
   int lock_ = -1;
-  spool::MessageId last_old_id_;
   bool ended_in_order_ = true;
   std::string secret_;
   std::atomic<std::uint64_t> last_id_ = 0;
@@ -102,10 +86,9 @@ class Store {
   std::atomic<std::int64_t> reclaimed_ = -(std::int64_t{1} << 62);  // steady milliseconds: tables were merged for want of space
   std::atomic<bool> short_of_space_ = false;
   std::atomic<std::uint64_t> free_ = 0;           // octets on the disk, when space was checked
-  std::mutex mutex_;
-  std::unordered_map<std::uint64_t, Noted> noted_;  // guarded by mutex_
   std::unique_ptr<::rocksdb::DB> db_;
   std::vector<::rocksdb::ColumnFamilyHandle*> families_;  // the default one, and that of mail data
+  std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Workers> workers_;
   std::atomic<Committer*> running_ = nullptr;  // for the thread that watches the disk, which begins earlier and ends later

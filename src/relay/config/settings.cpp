@@ -110,7 +110,7 @@ constexpr std::array kSettings = {
     Setting{"limits", "trusted-connections", number, "", "", "of `connections`, set aside for the networks that `relay` rules name; none: a tenth"},
     Setting{"limits", "outbound-connections", number, "1000", "", "to next hops, in all; mail beyond waits for a connection that ends"},
     Setting{"limits", "queue-memory", size, "256MiB", "", "mail data kept in memory for delivery; the rest is read from the spool again"},
-    Setting{"limits", "queue-recipients", number, "1000000", "", "recipients of queued messages, about 1.5 KiB of memory each; beyond: 452 4.3.1"},
+    Setting{"limits", "active-messages", number, "20000", "", "messages on their way, in memory; all others wait in the spool"},
     Setting{"limits", "notifications-per-address", number, "500", "", "failure notifications to one reverse-path in an hour; beyond: logged, nobody is told"},
     Setting{"limits", "ledger-peers", number, "10000", "", "peers in the closure ledger; those with the fewest transactions give way"},
     Setting{"limits", "transaction-memory", size, "256MiB", "", "mail data not yet in the spool, of all sessions: 452 4.3.1"},

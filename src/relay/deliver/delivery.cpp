@@ -7,12 +7,18 @@
 
 #include "adieu/base/result.h"
 #include "adieu/relay/observe/events.h"
+#include "adieu/relay/queue/jobs.h"
 #include "adieu/relay/queue/retry.h"
 
 namespace adieu::deliver {
 namespace {
 
-constexpr Duration kHeldUp = std::chrono::seconds(1);  // between looks at a spool that takes nothing
+constexpr Duration kHeldUp = std::chrono::seconds(1);    // between looks at a spool that takes nothing
+constexpr Duration kFull = std::chrono::milliseconds(100);  // between looks at a memory that is full of messages on their way
+constexpr std::size_t kFetches = 4;                         // at once
+constexpr std::size_t kAtOnce = 64;                         // old messages that are given up together
+constexpr std::size_t kShare = 20;                          // of one destination: that part of the messages in memory
+constexpr Duration kLease = Duration::max();                // nobody else has this spool: a claim lasts as long as this process
 
 }  // namespace
 
@@ -20,9 +26,9 @@ Delivery::Delivery(Shared& shared, Loop& loop, std::unique_ptr<dns::Resolver> re
     : shared_(shared),
       loop_(loop),
       queue_([this](const route::Destination& destination) { return shared_.next_hops.at(destination.next_hop).policy.connections; },
-             queue::longest_interval(shared.config.retry)),
+             queue::longest_interval(shared.config.retry), std::max<std::size_t>(kAtOnce, shared.memory.most_messages() / kShare)),
       resolver_(std::move(resolver)),
-      settling_({shared.config, shared.rules, shared.spool, shared.log, shared.notifications, shared.accept}, loop, [this] { end_if_idle(); }),
+      settling_({shared.config, shared.rules, shared.spool, shared.log, shared.notifications, shared.accept, shared.queued}, loop, [this] { end_if_idle(); }),
       budget_(
           shared.connections,
           [this] {
@@ -32,11 +38,22 @@ Delivery::Delivery(Shared& shared, Loop& loop, std::unique_ptr<dns::Resolver> re
             }));
           },
           [this] { loop_.post(lifetime_.bind([this] { quit_one_that_idles(); })); }),
+      began_(loop.now()),
+      wall_at_begin_(loop.wall()),
       wake_(loop.timer([this] { schedule(); })) {}
 
 Delivery::~Delivery() = default;
 
-queue::Now Delivery::now() const { return {loop_.now(), loop_.wall()}; }
+queue::Now Delivery::now() const {
+  const Instant instant = loop_.now();
+  return {instant, loop_.wall(), wall_at_begin_ + (instant - began_)};
+}
+
+/// A time of the schedule, as the wall clock will show it unless somebody sets it.
+WallTime Delivery::shown(WallTime due) const {
+  const queue::Now moment = now();
+  return due + (moment.wall - moment.schedule);
+}
 
 /// In [0, 1).
 double Delivery::random() {
@@ -44,8 +61,21 @@ double Delivery::random() {
   return std::ldexp(static_cast<double>(loop_.random() >> (64 - kBits)), -kBits);
 }
 
+void Delivery::take_in(const route::Destination& destination, queue::Job job) {
+  if (queue_.takes(destination) && !shared_.memory.is_full_for_new()) {
+    add(destination, std::move(job));
+  } else {
+    settling_.put_back({std::move(job)}, destination);
+  }
+}
+
 void Delivery::add(const route::Destination& destination, queue::Job job) {
-  queue_.add(destination, std::move(job), now());
+  queue_.add(destination, std::move(job));
+  schedule();
+}
+
+void Delivery::queued(const route::Destination& destination, WallTime due) {
+  queue_.stored(destination, due, now());
   schedule();
 }
 
@@ -59,6 +89,7 @@ void Delivery::work() {
   scheduled_ = false;
   queue_.wake(now());
   if (may_begin()) {
+    fetch_wanted();
     while (const auto destination = queue_.next_for_idle()) {
       const auto connection = connections_.find(idle_.at(*destination).back());
       connection->second.job = queue_.take(*destination);
@@ -71,6 +102,65 @@ void Delivery::work() {
   taken |= open_wanted(deliver::Standing::unreached);
   if (told && !taken) budget_.pass_on();
   arm();
+}
+
+void Delivery::fetch_wanted() {
+  while (queue_.has_wanted_jobs() && fetches_ < kFetches && !shared_.memory.is_full()) {
+    const queue::Queue::Fetch fetch = *queue_.wants_jobs(now());
+    const std::size_t count = std::min<std::size_t>(fetch.count, shared_.memory.room());
+    ++fetches_;
+    shared_.spool.claim_due(fetch.destination, fetch.until, count, kLease, loop_,
+                            lifetime_.bind([this, destination = fetch.destination](Result<spool::Due> due) { fetched(destination, std::move(due)); }));
+  }
+}
+
+void Delivery::fetched(const route::Destination& destination, Result<spool::Due> due) {
+  --fetches_;
+  if (!due) {
+    shared_.log.write(LogLevel::error, LogLine("spool-claim")
+                                           .field("destination", destination.text())
+                                           .field("error", due.error().message)
+                                           .field("hint", "what is queued for it waits in the spool, and is asked for again shortly"));
+    queue_.fetched(destination, now().schedule + kHeldUp, now());
+    schedule();
+    return;
+  }
+  for (spool::Claimed& claimed : due->jobs) {
+    if (auto job = take_over(std::move(claimed))) queue_.add(destination, std::move(*job));
+  }
+  queue_.fetched(destination, due->next, now());
+  schedule();
+}
+
+/// What the policy sends elsewhere by now goes back, to be found there. None: that was all of it.
+std::optional<queue::Job> Delivery::take_over(spool::Claimed claimed) {
+  std::vector<spool::Settlement> elsewhere = queue::rerouted(claimed, shared_.config);
+  for (const spool::Settlement& each : elsewhere) {
+    for (const std::uint32_t index : each.deferred->recipients) std::erase(claimed.job.recipients, index);
+  }
+  settling_.put_back(std::move(elsewhere));
+  if (claimed.job.recipients.empty()) return std::nullopt;
+  return std::move(queue::on_their_way({std::move(claimed)}, shared_.memory).front().second);
+}
+
+/// Of a destination that cannot be reached, what has been tried for long enough by now: a part of it after another, as long as the oldest ones are.
+void Delivery::give_up_old(const route::Destination& destination, const smtp::Outcome& outcome) {
+  shared_.spool.claim_due(destination, now().schedule, kAtOnce, kLease, loop_, lifetime_.bind([this, destination, outcome](Result<spool::Due> due) {
+    if (!due) return;  // whoever fetches next tells of it
+    std::vector<queue::Job> others;
+    for (spool::Claimed& claimed : due->jobs) {
+      auto job = take_over(std::move(claimed));
+      if (!job) continue;
+      if (queue::gives_up(shared_.config.retry, job->message->head()->arrived, loop_.wall())) {
+        judge_and_settle(*job, std::vector<smtp::Outcome>(job->recipients.size(), outcome), destination, nullptr);
+      } else {
+        others.push_back(std::move(*job));
+      }
+    }
+    settling_.put_back(others, destination);
+    if (due->next) queue_.stored(destination, *due->next, now());
+    if (others.empty() && due->jobs.size() == kAtOnce && !shutting_down_) give_up_old(destination, outcome);
+  }));
 }
 
 /// Opens connections as long as they are wanted and may be had; whether any was.
@@ -96,6 +186,10 @@ bool Delivery::may_begin() {
 void Delivery::arm() {
   auto when = queue_.next_wake();
   if (paused_until_ > loop_.now() && (!when || paused_until_ < *when)) when = paused_until_;
+  if (queue_.has_wanted_jobs() && fetches_ < kFetches) {
+    const Instant again = loop_.now() + kFull;
+    if (!when || again < *when) when = again;
+  }
   if (held_up_) when = loop_.now() + kHeldUp;
   wake_->set(shutting_down_ ? std::nullopt : when);
 }
@@ -114,7 +208,7 @@ void Delivery::report(const queue::Job& job, const std::vector<smtp::Outcome>& o
 
 std::optional<queue::Job> Delivery::judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
                                                      const route::Destination& destination, const Outbound* outbound) {
-  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, loop_.wall(), random());
+  queue::Verdict verdict = queue::judge(job, outcomes, shared_.config.retry, now(), random());
   report(job, verdict.outcomes, outbound);
   auto rest = std::move(verdict.rest);
   if (rest) {
@@ -123,13 +217,8 @@ std::optional<queue::Job> Delivery::judge_and_settle(const queue::Job& job, cons
                                           .field("relay", outcomes.front().host)
                                           .field("nrcpt", static_cast<std::int64_t>(rest->recipients.size())));
   }
-  settle(job, std::move(verdict), destination);
+  settling_.settle(job, std::move(verdict), destination.anew());
   return rest;
-}
-
-void Delivery::settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination) {
-  if (verdict.again) add(destination.anew(), *std::exchange(verdict.again, std::nullopt));
-  settling_.settle(job.message, std::move(verdict));
 }
 
 void Delivery::end_if_idle() {

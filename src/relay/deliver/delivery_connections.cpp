@@ -158,7 +158,6 @@ void Delivery::on_finished(Outbound& outbound, std::vector<smtp::Outcome> outcom
                                           .field("queue-id", job.message->head()->id.text())
                                           .field("relay", outbound.relay())
                                           .field("status", queue::reply_line(outcomes.front())));
-    job.next_attempt = now().wall;
     add(connection.destination, std::move(job));
     return;
   }
@@ -176,7 +175,6 @@ bool Delivery::go_elsewhere(Connection& connection, queue::Job& job, std::vector
   for (std::size_t i = 0; i < elsewhere->recipients.size(); ++i) {
     shared_.log.write(LogLevel::info, observe::again_elsewhere(head, head.recipients[elsewhere->recipients[i]], elsewhere->so_far[i]));
   }
-  elsewhere->next_attempt = now().wall;
   route::Destination behind = connection.destination;
   behind.after = connection.search->host();
   add(behind, std::move(*elsewhere));
@@ -235,10 +233,17 @@ void Delivery::unreachable(Connections::iterator connection, const smtp::Outcome
     // Several connections to it may fail at once, and one that began before the back-off says nothing new.
     if (const auto job = queue_.take(destination)) charge(*job);
     const Duration wait = queue::interval_after(shared_.config.retry, queue_.failures(destination) + 1, random());
-    const auto back_off = queue_.back_off(destination, wait, queue::reply_line(outcome), moment, [&](const queue::Job& job) {
-      return queue::gives_up(shared_.config.retry, job.message->head()->arrived, moment.wall);
-    });
-    for (const queue::Job& job : back_off.expired) charge(job);
+    const auto back_off = queue_.back_off(destination, wait, queue::reply_line(outcome), moment);
+    std::vector<queue::Job> others;
+    for (const queue::Job& job : back_off.jobs) {
+      if (queue::gives_up(shared_.config.retry, job.message->head()->arrived, moment.wall)) {
+        charge(job);
+      } else {
+        others.push_back(job);
+      }
+    }
+    settling_.put_back(others, destination);
+    if (others.empty()) give_up_old(destination, outcome);
     shared_.log.write(LogLevel::warning, LogLine("back-off")
                                              .field("destination", destination.text())
                                              .field("for", to_text(back_off.wait))

@@ -1,64 +1,62 @@
 // See delivery.h: what an administrator asks about the queue.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "adieu/relay/deliver/delivery.h"
 
 namespace adieu::deliver {
 namespace {
 
-constexpr std::size_t kSteps = 256;        // jobs looked at in one turn of the loop
-constexpr std::size_t kStepsAtOnce = 16;
-constexpr std::size_t kRecipients = 2000;  // in one part of the list, or those of one job where they are more
 constexpr std::size_t kDestinations = 64;  // in one part
-
-Listed listed(const queue::Job& job, const route::Destination& destination, Listed::State state) {
-  return {job.message->head(), job.recipients, destination, state, job.attempts, job.next_attempt, job.last_reply};
-}
-
-Listed listed(const queue::Listed& job) {
-  Listed entry = listed(job.job, job.destination, job.waits ? Listed::State::waiting : Listed::State::due);
-  entry.next_attempt = job.next_attempt;
-  entry.reason = job.reason;
-  return entry;
-}
 
 }  // namespace
 
-std::vector<Listed> Delivery::list(ListPlace& place, const ListFilter& filter) const {
-  std::vector<Listed> entries;
-  std::size_t recipients = 0;
-  const auto add = [&](Listed entry) {
-    if (!filter.matches(entry)) return;
-    recipients += entry.recipients.size();
-    entries.push_back(std::move(entry));
-  };
-  const auto room = [&] { return recipients < kRecipients && entries.size() < kSteps; };
-  for (std::size_t steps = 0; !place.queue.at_end && steps < kSteps && room(); steps += kStepsAtOnce) {
-    queue_.walk(place.queue, kStepsAtOnce, [&](const queue::Listed& job) { add(listed(job)); });
-  }
-  if (!place.queue.at_end) return entries;
-  // No more connections than the limits allow, and so these are few.
-  std::vector<std::uint64_t> left;
+void Delivery::complete(std::vector<Listed>& jobs) const {
+  std::set<spool::JobId> sending;  // no more than connections, and so these are few
   for (const auto& [number, connection] : connections_) {
-    if (connection.job && number > place.connection) left.push_back(number);
+    if (connection.job) sending.insert(connection.job->claim.job);
   }
-  std::sort(left.begin(), left.end());
-  for (const std::uint64_t number : left) {
-    if (!room()) return entries;
-    const Connection& connection = connections_.at(number);
-    add(listed(*connection.job, connection.destination, Listed::State::delivering));
-    place.connection = number;
+  const WallTime schedule = now().schedule;
+  for (Listed& job : jobs) {
+    if (sending.contains({job.head->id, job.job})) {
+      job.state = Listed::State::delivering;
+    } else if (const auto blocked = queue_.blocked(job.destination)) {
+      job.state = Listed::State::waiting;
+      job.next_attempt = std::max(shown(job.next_attempt), blocked->until);
+      job.reason = blocked->reason;
+      continue;
+    } else if (job.next_attempt <= schedule) {
+      job.state = Listed::State::due;
+    }
+    job.next_attempt = shown(job.next_attempt);
   }
-  place.at_end = true;
-  return entries;
 }
 
-std::vector<queue::ListedSite> Delivery::destinations(const route::Destination& after) const { return queue_.sites(after, kDestinations); }
+std::vector<queue::ListedSite> Delivery::destinations(const route::Destination& after) const {
+  auto sites = queue_.sites(after, kDestinations);
+  for (queue::ListedSite& site : sites) {
+    if (site.stored) site.stored = shown(*site.stored);
+  }
+  return sites;
+}
 
-std::size_t Delivery::retry(const ListFilter& filter) {
-  const std::size_t count = queue_.retry([&](const queue::Listed& job) { return filter.matches(listed(job)); }, now());
-  schedule();
-  return count;
+void Delivery::retry(std::vector<Listed> jobs, std::function<void(std::size_t)> done) {
+  std::vector<spool::JobId> ids;
+  std::set<route::Destination> destinations;
+  for (const Listed& job : jobs) {
+    ids.push_back({job.head->id, job.job});
+    destinations.insert(job.destination);
+  }
+  const WallTime at = now().schedule;
+  shared_.spool.advance(ids, at, loop_, lifetime_.bind([this, at, destinations = std::move(destinations), done = std::move(done)](Result<std::size_t> count) {
+    for (const route::Destination& destination : destinations) {
+      queue_.try_now(destination);
+      queue_.stored(destination, at, now());
+    }
+    schedule();
+    done(count.value_or(0));
+  }));
 }
 
 }  // namespace adieu::deliver

@@ -2,6 +2,7 @@
 #include "relay/deliver/notification.h"
 
 #include "adieu/protocol/mail/dsn.h"
+#include "adieu/relay/queue/jobs.h"
 #include "adieu/relay/queue/settle.h"
 
 namespace adieu::deliver {
@@ -52,7 +53,7 @@ std::optional<spool::NewMessage> make_notification(const config::Config& config,
   status.time = now;
   status.reverse_path = original.reverse_path;
   status.header_section = mail::reported_fields(header_section);
-  for (const auto& [update, outcome] : failures) status.recipients.push_back(told(original.recipients[update.index], outcome, now));
+  for (const queue::Failed& failure : failures) status.recipients.push_back(told(original.recipients[failure.index], failure.outcome, now));
   spool::NewMessage message;
   message.mail_data = mail::delivery_status_notification(status);
   message.head.arrived = now;
@@ -62,6 +63,7 @@ std::optional<spool::NewMessage> make_notification(const config::Config& config,
   to.forward_path = relay->instead.value_or(original.reverse_path);
   to.next_hop = relay->next_hop;
   message.head.recipients.push_back(std::move(to));
+  message.job = queue::jobs_of(message.head, config).front();
   return message;
 }
 

@@ -15,21 +15,26 @@ Settling::Settling(Shared shared, Loop& loop, std::function<void()> on_idle)
       on_idle_(std::move(on_idle)),
       timer_(loop.timer([this] { tell_due(); })) {}
 
-void Settling::settle(const std::shared_ptr<queue::InFlight>& message, queue::Verdict verdict) {
-  const bool tells = !message->head()->reverse_path.is_null();
-  std::vector<spool::RecipientUpdate> updates;
+void Settling::settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination) {
+  const std::shared_ptr<queue::InFlight>& message = job.message;
+  spool::Settlement settlement{job.claim, std::move(verdict.delivered)};
+  std::size_t leave = settlement.done.size();
+  if (verdict.again) {
+    leave += verdict.again->recipients.size();
+    settlement.deferred = queue::deferral(*verdict.again, destination).deferred;
+  }
   std::vector<queue::Failed> failures;
-  auto failure = verdict.failures.begin();
-  for (spool::RecipientUpdate& update : verdict.updates) {
-    if (tells && update.state == spool::RecipientState::failed) {
-      failures.push_back({std::move(update), std::move((failure++)->outcome)});
+  for (queue::Verdict::Failure& failure : verdict.failures) {
+    if (message->head()->reverse_path.is_null()) {  // nobody is told
+      settlement.done.push_back(failure.index);
+      ++leave;
     } else {
-      updates.push_back(std::move(update));
+      failures.push_back({job.claim, failure.index, std::move(failure.outcome)});
     }
   }
-  const auto final_count = static_cast<std::uint32_t>(verdict.final_count - failures.size());
+  if (leave != 0) store({{std::move(settlement)}, {}});
+  message->leave(leave);
   const bool fails = !failures.empty();
-  store(message, std::move(updates), {}, final_count);
   const bool first = fails && message->hold(std::move(failures));
   if (stopping_ || message->only_failures_left()) {
     tell(message);
@@ -37,6 +42,20 @@ void Settling::settle(const std::shared_ptr<queue::InFlight>& message, queue::Ve
     collected_.push_back({loop_.now() + kCollect, message});
     arm();
   }
+}
+
+void Settling::put_back(const std::vector<queue::Job>& jobs, const route::Destination& destination) {
+  std::vector<spool::Settlement> deferrals;
+  for (const queue::Job& job : jobs) {
+    deferrals.push_back(queue::deferral(job, destination));
+    job.message->leave(job.recipients.size());
+    if (job.message->only_failures_left()) tell(job.message);
+  }
+  put_back(std::move(deferrals));
+}
+
+void Settling::put_back(std::vector<spool::Settlement> deferrals) {
+  if (!deferrals.empty()) store({std::move(deferrals), {}});
 }
 
 void Settling::arm() { timer_->set(collected_.empty() ? std::nullopt : Deadline(collected_.front().until)); }
@@ -84,44 +103,37 @@ void Settling::tell_with(const std::shared_ptr<queue::InFlight>& message, std::v
   } else if (notification) {
     notifications.push_back(std::move(*notification));
   }
-  std::vector<spool::RecipientUpdate> updates;
-  updates.reserve(failures.size());
-  for (queue::Failed& failure : failures) updates.push_back(std::move(failure.update));
-  const auto count = static_cast<std::uint32_t>(updates.size());
-  store(message, std::move(updates), std::move(notifications), count);
-}
-
-void Settling::store(const std::shared_ptr<queue::InFlight>& message, std::vector<spool::RecipientUpdate> updates,
-                     std::vector<spool::NewMessage> notifications, std::uint32_t final_count) {
-  if (updates.empty()) return;
-  spool::Settlement settlement;
-  settlement.id = message->head()->id;
-  settlement.updates = std::move(updates);
-  settlement.notifications = std::move(notifications);
-  ++under_way_;
-  message->settle(final_count, [&](bool finished) {
-    settlement.finished = finished;
-    shared_.spool.settle(std::move(settlement), loop_,
-                         lifetime_.bind([this, id = message->head()->id, finished](Result<std::vector<spool::Transaction::Kept>> result) {
-                           stored(id, finished, std::move(result));
-                         }));
-  });
-}
-
-void Settling::stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> result) {
-  if (!result) {
-    shared_.log.write(LogLevel::error, LogLine("spool-settle")
-                                           .field("queue-id", id.text())
-                                           .field("error", result.error().message)
-                                           .field("hint", "after a restart these recipients are tried again; mend the disk"));
-  } else {
-    for (spool::Transaction::Kept& kept : *result) {
-      shared_.log.write(LogLevel::info, observe::notification_queued(*kept.head, id));
-      shared_.accept(std::move(kept));
-    }
-    if (finished) shared_.log.write(LogLevel::info, observe::removed(id));
+  spool::Settlements settlements{{}, std::move(notifications)};
+  for (const queue::Failed& failure : failures) {
+    if (settlements.jobs.empty() || settlements.jobs.back().claim != failure.claim) settlements.jobs.push_back({failure.claim, {}});
+    settlements.jobs.back().done.push_back(failure.index);
   }
-  done_one();
+  store(std::move(settlements));
+}
+
+void Settling::store(spool::Settlements settlements) {
+  std::vector<std::pair<route::Destination, WallTime>> deferred;
+  for (const spool::Settlement& each : settlements.jobs) {
+    if (each.deferred) deferred.emplace_back(each.deferred->destination, each.deferred->due);
+  }
+  ++under_way_;
+  const spool::MessageId id = settlements.jobs.front().claim.job.message;
+  shared_.spool.settle(std::move(settlements), loop_, lifetime_.bind([this, id, deferred = std::move(deferred)](Result<spool::Settled> result) {
+    if (!result) {
+      shared_.log.write(LogLevel::error, LogLine("spool-settle")
+                                             .field("queue-id", id.text())
+                                             .field("error", result.error().message)
+                                             .field("hint", "after a restart these recipients are tried again; mend the disk"));
+    } else {
+      for (spool::Claimed& notification : result->notifications) {
+        shared_.log.write(LogLevel::info, observe::notification_queued(*notification.head, id));
+        shared_.accept({std::move(notification)});
+      }
+      for (const spool::MessageId finished : result->finished) shared_.log.write(LogLevel::info, observe::removed(finished));
+      for (const auto& [destination, due] : deferred) shared_.queued(destination, due);
+    }
+    done_one();
+  }));
 }
 
 void Settling::done_one() {

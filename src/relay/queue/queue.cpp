@@ -10,6 +10,7 @@
 namespace adieu::queue {
 namespace {
 constexpr std::size_t kRemembered = 10'000;  // destinations that were reached
+constexpr std::size_t kAtOnce = 64;          // jobs claimed together
 }  // namespace
 
 std::size_t Queue::Site::open() const { return std::accumulate(connections.begin(), connections.end(), std::size_t{0}); }
@@ -17,7 +18,7 @@ std::size_t Queue::Site::open() const { return std::accumulate(connections.begin
 Queue::Sites::iterator Queue::site_of(const route::Destination& destination) {
   const auto [site, is_new] = sites_.try_emplace(destination);
   if (is_new) {
-    site->second.limit = limit_(destination);
+    site->second.limit = static_cast<std::uint32_t>(limit_(destination));
     site->second.reached = destination.domain.empty() || in_reached_.contains(destination);
   }
   return site;
@@ -32,30 +33,91 @@ Queue::Ready Queue::readiness(const Site& site) const {
   return site.reached ? Ready::for_connection : Ready::for_first_connection;
 }
 
+/// Before its connections have nothing to do.
+bool Queue::is_hungry(const Site& site) const {
+  return site.stored_is_due && !site.fetching && !site.blocked && site.due.size() < std::min(most_jobs_, std::max<std::size_t>(kAtOnce / 2, site.limit));
+}
+
 void Queue::update(Sites::iterator site) {
   Site& updated = site->second;
   const Ready ready = readiness(updated);
   if (ready != updated.ready) {
     if (updated.ready != Ready::nothing) line(updated.ready).erase(updated.place);
-    if (ready != Ready::nothing) updated.place = line(ready).insert(line(ready).end(), site->first);
+    if (ready != Ready::nothing) updated.place = line(ready).insert(line(ready).end(), site);
     updated.ready = ready;
   }
-  if (updated.due.empty() && updated.open() == 0 && updated.failures == 0 && !updated.blocked) sites_.erase(site);
+  const bool hungry = is_hungry(updated);
+  if (hungry != updated.hungry.has_value()) {
+    if (hungry) {
+      updated.hungry = hungry_.insert(hungry_.end(), site);
+    } else {
+      hungry_.erase(*updated.hungry);
+      updated.hungry.reset();
+    }
+  }
+  const bool idle = updated.due.empty() && updated.open() == 0 && updated.failures == 0;
+  if (idle && !updated.blocked && !updated.stored && !updated.fetching) sites_.erase(site);
 }
 
-void Queue::add(const route::Destination& destination, Job job, Now now) {
+bool Queue::takes(const route::Destination& destination) const {
+  const auto site = sites_.find(destination);
+  if (site == sites_.end()) return true;
+  return !site->second.blocked && !site->second.stored_is_due && site->second.due.size() < most_jobs_;
+}
+
+void Queue::add(const route::Destination& destination, Job job) {
   ++size_;
   job.number = ++last_number_;
-  const Duration wait = std::min(job.next_attempt - now.wall, longest_wait_);
-  if (wait > Duration(0)) {
-    job.message->make_room();
-    waiting_.emplace(now.instant + wait, std::pair(destination, std::move(job)));
-    return;
-  }
   const auto site = site_of(destination);
   if (site->second.blocked) job.message->make_room();
   site->second.due.emplace_hint(site->second.due.end(), job.number, std::move(job));
   update(site);
+}
+
+void Queue::stored(const route::Destination& destination, WallTime due, Now now) {
+  const auto found = site_of(destination);
+  Site& site = found->second;
+  if (!site.stored || due < *site.stored) {
+    forget_stored(site);
+    site.stored = due;
+    const Duration wait = due - now.schedule;
+    site.far = wait > longest_wait_;
+    if (wait > Duration(0)) {
+      site.waits = waiting_.emplace(now.instant + std::min(wait, longest_wait_), found);
+    } else {
+      site.stored_is_due = true;
+    }
+  }
+  update(found);
+}
+
+void Queue::forget_stored(Site& site) {
+  if (site.waits) waiting_.erase(*site.waits);
+  site.waits.reset();
+  site.stored.reset();
+  site.stored_is_due = site.far = false;
+}
+
+std::optional<Queue::Fetch> Queue::wants_jobs(Now now) {
+  if (hungry_.empty()) return std::nullopt;
+  const auto found = hungry_.front();
+  Site& site = found->second;
+  const Fetch fetch{found->first, site.far ? WallTime::max() : std::max(now.schedule, *site.stored), std::min(most_jobs_, std::max<std::size_t>(kAtOnce, site.limit))};
+  forget_stored(site);
+  site.fetching = true;
+  update(found);
+  return fetch;
+}
+
+void Queue::fetched(const route::Destination& destination, std::optional<WallTime> next, Now now) {
+  const auto found = sites_.find(destination);
+  check(found != sites_.end() && found->second.fetching, "what was fetched was asked for");
+  found->second.fetching = false;
+  if (next) {
+    stored(destination, *next, now);
+  } else {
+    update(found);
+  }
 }
 
 std::optional<Job> Queue::take(const route::Destination& destination) {
@@ -71,14 +133,14 @@ std::optional<Job> Queue::take(const route::Destination& destination) {
 std::optional<route::Destination> Queue::next_for_idle() const {
   const Line& idle = line(Ready::for_idle);
   if (idle.empty()) return std::nullopt;
-  return idle.front();
+  return idle.front()->first;
 }
 
 std::optional<route::Destination> Queue::wants_connection(bool reached) {
   Line& wanting = line(reached ? Ready::for_connection : Ready::for_first_connection);
   if (wanting.empty()) return std::nullopt;
   wanting.splice(wanting.end(), wanting, wanting.begin());
-  return wanting.back();
+  return wanting.back()->first;
 }
 
 void Queue::connection_opened(const route::Destination& destination) {
@@ -102,8 +164,7 @@ void Queue::connection_closed(const route::Destination& destination, Doing last)
   update(site);
 }
 
-Queue::BackOff Queue::back_off(const route::Destination& destination, Duration wait, std::string reason, Now now,
-                               const std::function<bool(const Job&)>& expired) {
+Queue::BackOff Queue::back_off(const route::Destination& destination, Duration wait, std::string reason, Now now) {
   BackOff result{wait, {}};
   const auto found = site_of(destination);
   Site& site = found->second;
@@ -116,20 +177,14 @@ Queue::BackOff Queue::back_off(const route::Destination& destination, Duration w
   site.promised.reset();
   site.reached = false;
   forget(destination);
-  site.blocked = blocked_.emplace(now.instant + result.wait, destination);
+  site.blocked = blocked_.emplace(now.instant + result.wait, found);
   ++site.back_offs;
   site.until = now.wall + result.wait;
   site.reason = std::move(reason);
-  // The line is in the order of coming, so most often the oldest messages stand in front, and the first that is not expired ends the search. An old
-  // message that was deferred has come again later: it is found when those in front of it are gone.
-  while (!site.due.empty() && expired(site.due.begin()->second)) {
-    result.expired.push_back(std::move(site.due.begin()->second));
-    site.due.erase(site.due.begin());
-    --size_;
-  }
-  for (const auto& [number, job] : site.due) {
-    if (!job.message->make_room()) break;
-  }
+  result.jobs.reserve(site.due.size());
+  for (auto& [number, job] : site.due) result.jobs.push_back(std::move(job));
+  size_ -= site.due.size();
+  site.due.clear();
   update(found);
   return result;
 }
@@ -185,17 +240,27 @@ std::uint32_t Queue::failures(const route::Destination& destination) const {
   return site == sites_.end() ? 0 : site->second.failures;
 }
 
+void Queue::try_now(const route::Destination& destination) {
+  const auto site = sites_.find(destination);
+  if (site == sites_.end() || !site->second.blocked) return;
+  if (!site->second.promised) site->second.promised = (*site->second.blocked)->first;
+  unblock(site->second);
+  update(site);
+}
+
 void Queue::wake(Now now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now.instant) {
-    auto node = waiting_.extract(waiting_.begin());
-    --size_;
-    node.mapped().second.next_attempt = std::min(node.mapped().second.next_attempt, now.wall);
-    add(node.mapped().first, std::move(node.mapped().second), now);
+    const auto site = waiting_.begin()->second;
+    waiting_.erase(waiting_.begin());
+    site->second.waits.reset();
+    site->second.stored_is_due = true;
+    update(site);
   }
   while (!blocked_.empty() && blocked_.begin()->first <= now.instant) {
-    const auto site = sites_.find(blocked_.begin()->second);
+    const auto site = blocked_.begin()->second;
     unblock(site->second);
-    if (site->second.due.empty()) site->second.failures = 0;
+    // Nothing was waiting for it: whoever comes next finds it as any other.
+    if (site->second.due.empty() && !site->second.stored_is_due && !site->second.fetching) site->second.failures = 0;
     update(site);
   }
 }
@@ -207,36 +272,29 @@ std::optional<Instant> Queue::next_wake() const {
   return when;
 }
 
-std::size_t Queue::retry(const std::function<bool(const Listed&)>& chosen, Now now) {
-  const auto end_back_off = [&](Sites::iterator site) {
-    if (!site->second.blocked) return;
-    if (!site->second.promised) site->second.promised = (*site->second.blocked)->first;
-    unblock(site->second);
-    update(site);
-  };
-  std::size_t count = 0;
-  // These first: what waits there ends the back-off of its destination, and with it the waiting of those.
-  for (auto next = sites_.begin(); next != sites_.end();) {
-    const auto site = next++;
-    if (!site->second.blocked) continue;
-    const auto jobs = std::count_if(site->second.due.begin(), site->second.due.end(), [&](const auto& due) { return chosen(listed(due.second, *site)); });
-    if (jobs == 0) continue;
-    end_back_off(site);
-    count += static_cast<std::size_t>(jobs);
+std::optional<Queue::Blocked> Queue::blocked(const route::Destination& destination) const {
+  const auto site = sites_.find(destination);
+  if (site == sites_.end() || !site->second.blocked) return std::nullopt;
+  return Blocked{site->second.until, site->second.reason};
+}
+
+std::vector<ListedSite> Queue::sites(const route::Destination& after, std::size_t count) const {
+  std::vector<ListedSite> all;
+  for (auto site = sites_.upper_bound(after); site != sites_.end() && all.size() < count; ++site) {
+    const Site& of = site->second;
+    ListedSite& listed = all.emplace_back();
+    listed.destination = site->first;
+    std::copy(of.connections.begin(), of.connections.end(), listed.connections.begin());
+    listed.limit = of.limit;
+    listed.due = of.due.size();
+    listed.stored = of.stored;
+    listed.failures = of.failures;
+    listed.reached = of.reached;
+    if (!of.blocked) continue;
+    listed.until = of.until;
+    listed.reason = of.reason;
   }
-  for (auto next = waiting_.begin(); next != waiting_.end();) {
-    const auto here = next++;
-    if (!chosen(listed(*here))) continue;
-    auto node = waiting_.extract(here);
-    --size_;
-    Job& job = node.mapped().second;
-    job.promised = job.next_attempt;
-    job.next_attempt = now.wall;
-    add(node.mapped().first, std::move(job), now);
-    if (const auto site = sites_.find(node.mapped().first); site != sites_.end()) end_back_off(site);
-    ++count;
-  }
-  return count;
+  return all;
 }
 
 }  // namespace adieu::queue

@@ -39,69 +39,70 @@ std::optional<Job> take_deferred(Job& job, std::vector<smtp::Outcome>& outcomes)
   return taken;
 }
 
-Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, WallTime now, double random) {
+Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, Now now, double random) {
   check(outcomes.size() == job.recipients.size(), "every recipient of an attempt has its outcome");
   Verdict verdict;
-  Job again;
-  Job rest;
-  // An attempt that was asked for out of turn leaves the schedule as it is.
-  const bool out_of_turn = job.promised && *job.promised > now;
-  const std::uint32_t attempts = job.attempts + (out_of_turn ? 0 : 1);
-  const WallTime next_attempt = out_of_turn ? *job.promised : now + interval_after(retry, attempts, random);
-  const bool too_old = gives_up(retry, job.message->head()->arrived, now);
+  std::vector<std::uint32_t> again;
+  std::string last_reply;
+  std::vector<std::uint32_t> rest;
+  std::vector<smtp::Outcome> rest_so_far;
+  const bool too_old = gives_up(retry, job.message->head()->arrived, now.wall);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (outcomes[i].at_once) {
-      rest.recipients.push_back(job.recipients[i]);
-      if (!job.so_far.empty()) rest.so_far.push_back(job.so_far[i]);
-      verdict.outcomes.push_back(outcomes[i]);
+    const std::uint32_t index = job.recipients[i];
+    smtp::Outcome outcome = outcomes[i];
+    if (outcome.at_once) {
+      rest.push_back(index);
+      if (!job.so_far.empty()) rest_so_far.push_back(job.so_far[i]);
+      verdict.outcomes.push_back(std::move(outcome));
       continue;
     }
-    smtp::Outcome outcome = outcomes[i];
     if (outcome.fate == smtp::Fate::deferred && too_old) {
       outcome.fate = smtp::Fate::failed;
       outcome.status = {5, 4, 7};
       outcome.detail = "delivery time expired" + (outcome.detail.empty() ? std::string() : "; last: " + outcome.detail);
     }
     verdict.outcomes.push_back(outcome);
-    spool::RecipientUpdate update;
-    update.index = job.recipients[i];
-    update.attempts = attempts;
-    update.last_reply = reply_line(outcome);
     switch (outcome.fate) {
-      case smtp::Fate::delivered: update.state = spool::RecipientState::delivered; break;
-      case smtp::Fate::failed:
-        update.state = spool::RecipientState::failed;
-        verdict.failures.push_back({update.index, std::move(outcome)});
-        break;
+      case smtp::Fate::delivered: verdict.delivered.push_back(index); break;
+      case smtp::Fate::failed: verdict.failures.push_back({index, std::move(outcome)}); break;
       case smtp::Fate::deferred:
-        update.state = spool::RecipientState::pending;
-        update.next_attempt = next_attempt;
-        again.recipients.push_back(update.index);
-        again.next_attempt = update.next_attempt;
-        again.last_reply = update.last_reply;
+        again.push_back(index);
+        last_reply = reply_line(outcome);
         break;
     }
-    if (update.state != spool::RecipientState::pending) ++verdict.final_count;
-    verdict.updates.push_back(std::move(update));
   }
-  if (!again.recipients.empty()) {
-    again.message = job.message;
-    again.attempts = attempts;
-    verdict.again = std::move(again);
+  const auto part = [&](std::vector<std::uint32_t> recipients) {
+    Job some;
+    some.message = job.message;
+    some.claim = job.claim;
+    some.recipients = std::move(recipients);
+    return some;
+  };
+  if (!again.empty()) {
+    // An attempt that was asked for out of turn leaves the schedule as it is.
+    const bool out_of_turn = job.promised && *job.promised > now.schedule;
+    verdict.again = part(std::move(again));
+    verdict.again->attempts = job.attempts + (out_of_turn ? 0 : 1);
+    verdict.again->due = out_of_turn ? *job.promised : now.schedule + interval_after(retry, verdict.again->attempts, random);
+    verdict.again->last_reply = std::move(last_reply);
   }
-  if (!rest.recipients.empty()) {
-    rest.message = job.message;
-    rest.attempts = job.attempts;
-    rest.next_attempt = now;
-    rest.last_reply = job.last_reply;
-    rest.promised = job.promised;
-    verdict.rest = std::move(rest);
+  if (!rest.empty()) {
+    verdict.rest = part(std::move(rest));
+    verdict.rest->so_far = std::move(rest_so_far);
+    verdict.rest->attempts = job.attempts;
+    verdict.rest->due = now.schedule;
+    verdict.rest->last_reply = job.last_reply;
+    verdict.rest->promised = job.promised;
   }
   return verdict;
 }
 
-Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, WallTime now, double random) {
+Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, Now now, double random) {
   return judge(job, std::vector<smtp::Outcome>(job.recipients.size(), outcome), retry, now, random);
+}
+
+spool::Settlement deferral(const Job& job, const route::Destination& destination) {
+  return {job.claim, {}, spool::Settlement::Deferred{job.recipients, destination, job.attempts, job.due, job.promised, job.last_reply}};
 }
 
 }  // namespace adieu::queue

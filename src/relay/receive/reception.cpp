@@ -11,6 +11,7 @@
 #include "adieu/protocol/mail/trace.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "adieu/relay/observe/events.h"
+#include "adieu/relay/queue/jobs.h"
 
 namespace adieu::receive {
 namespace {
@@ -42,9 +43,10 @@ class SpooledTransaction final : public smtp::Transaction {
       return;
     }
     shared_.metrics.count_queued(committed_.recipients);
-    spool::Transaction::Kept kept = stored_->acknowledge();
-    acknowledged_ = {kept.head->fingerprint, kept.head->id, kept.head->arrived + window_};
-    shared_.accept(std::move(kept));
+    std::vector<spool::Claimed> claimed = stored_->acknowledge();
+    const spool::MessageHead& kept = *claimed.front().head;
+    acknowledged_ = {kept.fingerprint, kept.id, kept.arrived + window_};
+    shared_.accept(std::move(claimed));
   }
   mail::MessageSummary summary() const override { return committing_ ? committed_ : observe::summary(head); }
   void unconfirmed() noexcept override {
@@ -132,19 +134,18 @@ void Reception::Shared::note_unconfirmed(spool::Unconfirmed message, WallTime no
 }
 
 Result<> Reception::Shared::recall(WallTime now) {
-  auto recalled = spool.recall();
+  const Duration window = config.closure.duplicate_window;
+  auto recalled = spool.recall(window, spool::DuplicateWindow::kLimit);
   if (!recalled) return tl::unexpected<Error>(std::move(recalled.error()));
-  last_run_ended_in_order = recalled->ended_in_order;
   secret = std::move(recalled->secret);
   for (spool::Unconfirmed& message : recalled->unconfirmed) {
     for (const std::string& fingerprint : duplicates.note(std::move(message), now)) spool.forget(fingerprint);
   }
+  // Where the last run did not end in order, their clients may not have their 250.
+  for (const spool::MessageHead& head : recalled->recent) {
+    if (!head.fingerprint.empty()) note_unconfirmed({head.fingerprint, head.id, head.arrived + window}, now);
+  }
   return {};
-}
-
-void Reception::Shared::found(const spool::MessageHead& head, WallTime now) {
-  if (last_run_ended_in_order || head.fingerprint.empty()) return;
-  note_unconfirmed({head.fingerprint, head.id, head.arrived + config.closure.duplicate_window}, now);
 }
 
 std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question question, std::function<void(smtp::Answer)> later) {
@@ -155,11 +156,8 @@ std::optional<smtp::Answer> Reception::ask(const Client& client, smtp::Question 
 }
 
 smtp::MailAnswer Reception::begin(const Client& client, smtp::MailQuestion question) {
-  const bool full = shared_.queue.recipients() >= shared_.config.limits.queue_recipients;
-  auto stored = full ? failure(ErrorKind::no_space, "the queue is full") : shared_.spool.begin(loop_);
-  if (!stored) {
-    return reply_of(stored.error());
-  }
+  auto stored = shared_.spool.begin(loop_);
+  if (!stored) return reply_of(stored.error());
   auto transaction = std::make_unique<SpooledTransaction>(shared_, loop_, std::move(*stored), client.listener.duplicate_window, std::string(client.connection));
   transaction->head.reverse_path = std::move(question.reverse_path);
   return transaction;
@@ -228,7 +226,8 @@ std::optional<smtp::Answer> Reception::commit(const Client& client, smtp::Commit
   const std::string_view with = client.name.extended ? (client.tls != nullptr ? "ESMTPS" : "ESMTP") : "SMTP";
   const LogLine queued = observe::queued(id, head, facts_of(client), with, transaction.message_id());
   transaction.begin_commit(id);
-  transaction.stored().commit(std::move(head), [this, later = std::move(later), &transaction, id, queued](Result<> done) {
+  std::vector<spool::Job> jobs = queue::jobs_of(head, shared_.config);
+  transaction.stored().commit(std::move(head), std::move(jobs), [this, later = std::move(later), &transaction, id, queued](Result<> done) {
     transaction.release_memory();
     if (!done) {
       shared_.log.write(LogLevel::error, LogLine("spool-commit").field("queue-id", id.text()).field("error", done.error().message));

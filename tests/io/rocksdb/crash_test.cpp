@@ -54,11 +54,12 @@ TEST(CrashChild, DISABLED_stores_until_it_is_killed) {
         if (seed % 11 == 1) continue;
         if (!session.commit(**transaction, test::head_to({"to"}, std::to_string(seed)))) std::_Exit(4);
         if (seed % 11 == 2) continue;
-        const spool::MessageId id = (*transaction)->acknowledge().head->id;
+        const auto kept = (*transaction)->acknowledge();
+        const spool::MessageId id = kept.front().head->id;
         report('A', id);
         if (seed % 3 != 0) continue;
         report('S', id);
-        if (!session.finish(id)) std::_Exit(5);
+        if (!session.finish(kept)) std::_Exit(5);
         report('F', id);
       }
     });
@@ -112,9 +113,10 @@ TEST(Crash, R11_what_was_acknowledged_survives_a_kill_at_any_moment) {
     ASSERT_FALSE(told.empty());
     const auto spool = directory.open();
     ASSERT_TRUE(spool);
-    EXPECT_FALSE(spool->recall()->ended_in_order);
+    const auto recalled = spool->recall(std::chrono::hours(4), 1'000'000);
+    EXPECT_FALSE(recalled->ended_in_order);
     SpoolSession session(*spool);
-    std::map<spool::MessageId, std::shared_ptr<const spool::MessageHead>> found;
+    std::map<spool::MessageId, spool::Claimed> found;
     for (const auto& stored : session.claim()) {
       const spool::MessageHead& head = *stored.head;
       const std::uint64_t seed = std::stoull(head.client);
@@ -122,7 +124,7 @@ TEST(Crash, R11_what_was_acknowledged_survives_a_kill_at_any_moment) {
       const auto whole = session.read(head);
       ASSERT_TRUE(whole.has_value()) << whole.error().message;
       ASSERT_TRUE(*whole == mail_data_of(size_of(seed), seed)) << "half a message";
-      found.emplace(head.id, stored.head);
+      found.emplace(head.id, stored);
     }
     for (const auto& [id, what] : told) {
       if (what == 'A') {
@@ -132,11 +134,12 @@ TEST(Crash, R11_what_was_acknowledged_survives_a_kill_at_any_moment) {
         EXPECT_EQ(found.count(id), 0u) << id.text() << " was finished and is back";
       }
     }
+    EXPECT_EQ(recalled->recent.size(), found.size()) << "R12: clients may come again with any of them";
     std::size_t files = 0;
-    for (const auto& [id, head] : found) files += head->in_file;
+    for (const auto& [id, claimed] : found) files += claimed.head->in_file;
     EXPECT_EQ(directory.files().size(), files) << "files that no record names";
     EXPECT_EQ(directory.log.count("level=error") + directory.log.count("event=spool-record"), 0u);
-    for (const auto& [id, head] : found) ASSERT_TRUE(session.finish(id));
+    for (const auto& [id, claimed] : found) ASSERT_TRUE(session.finish({claimed}));
   }
   EXPECT_EQ(directory.keys(), 0u);
   EXPECT_TRUE(directory.files().empty());

@@ -21,19 +21,23 @@ struct Promise {
   bool finished = false;  // its end was asked for, and may have come
 };
 
-/// Six messages, every third large, one of them finished, one deferred; whatever fails, it goes on. Nothing waits for a settlement, which may last as
+/// Six messages, every third large, two of them finished, one in two steps, and some deferred; whatever fails, it goes on. Nothing waits for a settlement, which may last as
 /// long as the disk takes nothing.
 std::map<std::uint64_t, Promise> use(SpoolSession& session, std::uint64_t first) {
   std::map<std::uint64_t, Promise> promises;
   for (std::uint64_t seed = first; seed < first + 6; ++seed) {
-    const auto kept = session.store(mail_data_of(seed % 3 == 2 ? 9000 : 700, seed), test::head_to({"to"}, std::to_string(seed)));
+    const auto kept = session.store(mail_data_of(seed % 3 == 2 ? 9000 : 700, seed), test::head_to({"to", "other"}, std::to_string(seed)));
     promises[seed].acknowledged = kept.has_value();
     if (!kept) continue;
-    if (seed % 3 == 1) session.start_settle({kept->head->id, {{0, spool::RecipientState::pending, 1, {}, "451"}}, false, {}});
+    const spool::Claimed& claimed = kept->front();
+    if (seed % 3 == 1) session.start_settle({{{claimed.claim, {1}}}, {}});
+    if (seed - first > 3) {
+      session.start_settle({{test::deferred(claimed, {0, 1}, {})}, {}});
+      continue;
+    }
     if (seed - first < 3 && seed % 3 != 0) continue;
-    if (seed - first > 3) continue;
     promises[seed].finished = true;
-    session.start_settle({kept->head->id, {}, true, {}});
+    session.start_settle({{test::done_with(claimed)}, {}});
   }
   return promises;
 }
@@ -125,12 +129,12 @@ TEST(FaultyDisk, a_settlement_waits_until_the_disk_takes_it) {
     FaultyDisk disk(directory.options.directory);
     auto spool = directory.open();
     SpoolSession session(*spool);
-    std::vector<spool::MessageId> ids;
-    for (int i = 0; i < 20; ++i) ids.push_back(session.store("x")->head->id);
+    std::vector<spool::Claimed> all;
+    for (int i = 0; i < 20; ++i) all.push_back(session.store("x")->front());
     disk.fail(1, error, true);
     int settled = 0;
-    for (const spool::MessageId id : ids) {
-      spool->settle({id, {}, true, {}}, session.executor, [&](const auto& result) { settled += result.has_value(); });
+    for (const spool::Claimed& each : all) {
+      spool->settle({{test::done_with(each)}, {}}, session.executor, [&](const auto& result) { settled += result.has_value(); });
     }
     EXPECT_FALSE(session.store("refused"));
     EXPECT_TRUE(spool->trouble()) << "nobody should deliver what cannot be settled";
@@ -152,14 +156,14 @@ TEST(FaultyDisk, the_end_does_not_wait_for_a_disk_that_takes_nothing) {
     const auto kept = session.store("kept");
     ASSERT_TRUE(kept);
     disk.fail(1, EIO, true);
-    session.start_settle({kept->head->id, {}, true, {}});
+    session.start_settle({{test::done_with(kept->front())}, {}});
     EXPECT_FALSE(session.store("refused"));
     spool.reset();
     EXPECT_EQ(directory.log.count("event=spool-frozen"), 1u);
     EXPECT_EQ(disk.unsynced() == "", false);
   }
   const auto spool = directory.open();
-  EXPECT_FALSE(spool->recall()->ended_in_order);
+  EXPECT_FALSE(spool->recall(std::chrono::hours(4), 100)->ended_in_order);
   const auto stored = SpoolSession(*spool).claim();
   ASSERT_GE(stored.size(), 1u) << "what could not be settled is there";
 }
@@ -200,7 +204,7 @@ TEST(FaultyDisk, R10_a_withdrawal_that_could_not_be_written_is_written_when_ther
   spool = directory.open();
   const auto stored = SpoolSession(*spool).claim();
   ASSERT_EQ(stored.size(), 1u);
-  EXPECT_EQ(stored[0].head->id, kept->head->id);
+  EXPECT_EQ(stored[0].head->id, kept->front().head->id);
 }
 
 TEST(FaultyDisk, a_file_that_cannot_be_written_fails_its_own_message_alone) {
@@ -238,12 +242,14 @@ TEST(FaultyDisk, R11_a_commit_completes_when_nothing_of_it_is_left_to_be_synced)
   auto spool = directory.open();
   SpoolSession session(*spool);
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const auto kept = session.store(mail_data_of(seed % 3 == 2 ? 9000 : 700, seed));
+    const auto kept = session.store(mail_data_of(seed % 3 == 2 ? 9000 : 700, seed), test::head_to({"to", "other"}));
     ASSERT_TRUE(kept);
     EXPECT_EQ(disk.unsynced(), "");
-    ASSERT_TRUE(session.settle({kept->head->id, {{0, spool::RecipientState::pending, 1, {}, "451"}}, false, {}}));
-    EXPECT_NE(disk.unsynced(), "") << "an update waits for the next sync, or this test sees nothing";
-    ASSERT_TRUE(session.settle({kept->head->id, {}, false, {{test::head_to({"from"}), "a notification"}}}));
+    const spool::Claimed& claimed = kept->front();
+    ASSERT_TRUE(session.settle({{{claimed.claim, {0}}}, {}}));
+    EXPECT_NE(disk.unsynced(), "") << "a settlement waits for the next sync, or this test sees nothing";
+    const spool::MessageHead told = test::head_to({"from"});
+    ASSERT_FALSE(session.settle({{test::done_with(claimed)}, {{told, test::one_job(told).front(), "a notification"}}})->late);
     EXPECT_EQ(disk.unsynced(), "");
   }
 }
@@ -255,7 +261,7 @@ TEST(FaultyDisk, R9_a_file_goes_only_after_its_record_is_gone_for_good) {
   SpoolSession session(*spool);
   const auto finished = session.store(mail_data_of(9000, 1));
   ASSERT_TRUE(finished);
-  ASSERT_TRUE(session.finish(finished->head->id));
+  ASSERT_TRUE(session.finish(*finished));
   {
     auto revoked = session.begin();
     ASSERT_TRUE(session.append(**revoked, mail_data_of(9000, 2)));

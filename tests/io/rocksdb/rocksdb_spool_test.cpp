@@ -9,6 +9,7 @@
 
 #include "io/rocksdb/keys.h"
 #include "spool_directory.h"
+#include "support/source_tree.h"
 #include "support/spool_contract.h"
 
 namespace adieu::rocksdb {
@@ -80,7 +81,7 @@ TEST(RocksSpool, says_what_to_do_where_its_directory_cannot_be_made) {
 TEST(RocksSpool, leaves_a_spool_of_another_version_alone) {
   SpoolDirectory directory;
   directory.open();
-  ASSERT_TRUE(directory.database().db->Put({}, "v", "adieu-spool 3").ok());
+  ASSERT_TRUE(directory.database().db->Put({}, "v", "adieu-spool 4").ok());
   std::ofstream(directory.data() / spool::MessageId{7}.text()) << "of the other version";
   const auto spool = open_spool(directory.options, directory.log);
   ASSERT_FALSE(spool.has_value());
@@ -88,39 +89,61 @@ TEST(RocksSpool, leaves_a_spool_of_another_version_alone) {
   EXPECT_EQ(directory.files().size(), 1u);
 }
 
-// Version 1 kept mail data among the records.
-TEST(RocksSpool, takes_over_a_spool_of_version_1) {
-  SpoolDirectory directory;
-  constexpr std::size_t kCount = 2000;
-  std::map<spool::MessageId, std::string> stored;
-  {
-    const auto spool = directory.open();
-    SpoolSession session(*spool);
-    for (std::size_t i = 0; i < kCount; ++i) {
-      const std::string mail_data = mail_data_of(4000, i);
-      stored[session.store(mail_data)->head->id] = mail_data;
-    }
-  }
-  {
-    const Database database = directory.database();
+/// Of spool_of_version_2, which that version has written: a message that waits for the smarthost, one of three recipients of whom one has it, and a large one.
+/// Version 1 kept mail data among the records; what else it did not know was there since.
+class EarlierVersion : public testing::TestWithParam<std::string> {
+ protected:
+  EarlierVersion() {
+    std::filesystem::copy(in_source_tree("tests/io/rocksdb/spool_of_version_2"), directory_.options.directory, std::filesystem::copy_options::recursive);
+    std::filesystem::create_directory(directory_.data());
+    if (GetParam() == "2") return;
+    const Database database = directory_.database();
     for (const auto key = database.all(database.families[1]); key->Valid(); key->Next()) {
-      ASSERT_TRUE(database.db->Put({}, key->key(), key->value()).ok());
-      ASSERT_TRUE(database.db->Delete({}, database.families[1], key->key()).ok());
+      check(database.db->Put({}, key->key(), key->value()).ok(), "mail data goes where it was");
+      check(database.db->Delete({}, database.families[1], key->key()).ok(), "mail data goes from where it is");
     }
-    ASSERT_TRUE(database.db->Put({}, kVersionKey, "adieu-spool 1").ok());
+    check(database.db->Put({}, kVersionKey, "adieu-spool 1").ok(), "the version is what it was");
   }
-  {
-    const auto spool = directory.open();
+  SpoolDirectory directory_;
+};
+INSTANTIATE_TEST_SUITE_P(Versions, EarlierVersion, testing::Values("1", "2"), [](const auto& tested) { return "version_" + tested.param; });
+
+TEST_P(EarlierVersion, R11_is_taken_over_with_all_that_was_known_of_its_messages) {
+  const route::Destination by_one{"smarthost", "one.example"}, by_two{"other", "two.example"};
+  for (const bool again : {false, true}) {
+    const auto spool = directory_.open();
     SpoolSession session(*spool);
-    const auto claimed = session.claim();
-    ASSERT_EQ(claimed.size(), kCount);
-    for (const spool::Stored& message : claimed) {
-      ASSERT_EQ(*session.read(*message.head, 0, 4000), stored.at(message.head->id));
-      ASSERT_TRUE(session.settle({message.head->id, {}, true, {}}));
-    }
+    EXPECT_EQ(directory_.log.count("event=spool-version"), GetParam() == "2" ? 1u : 2u) << "once";
+    EXPECT_EQ(directory_.log.count("level=error"), 0u);
+    EXPECT_TRUE(spool->recall(std::chrono::hours(4), 100)->ended_in_order);
+    EXPECT_EQ(session.destinations().size(), 2u);
+    const auto two = session.claim_due(by_two);
+    ASSERT_EQ(two.jobs.size(), 1u);
+    const spool::Claimed& waits = two.jobs[0];
+    EXPECT_EQ(waits.head->id.text(), "001K19YXPYJ9C");
+    EXPECT_EQ(waits.head->reverse_path.text(), "from@client.example");
+    ASSERT_EQ(waits.head->recipients.size(), 3u);
+    EXPECT_EQ(waits.head->recipients[0].forward_path.text(), "done@two.example");
+    EXPECT_EQ(waits.job.recipients, std::vector<std::uint32_t>{1}) << "one has it";
+    EXPECT_EQ(waits.job.attempts, 1u);
+    EXPECT_EQ(waits.job.last_reply, "450 4.2.0 not now");
+    EXPECT_EQ(rfc3339(waits.job.due), "2026-11-28T05:49:54.832Z");
+    EXPECT_NE(session.read(*waits.head)->find("one has it, two wait"), std::string::npos);
+    const auto one = session.claim_due(by_one);
+    ASSERT_EQ(one.jobs.size(), 3u);
+    std::map<std::string, const spool::Claimed*> by_id;
+    for (const spool::Claimed& each : one.jobs) by_id[each.head->id.text()] = &each;
+    EXPECT_EQ(by_id.at("001K19YXPYFEX")->job.attempts, 1u);
+    EXPECT_EQ(by_id.at("001K19YXPYJ9C")->job.recipients, std::vector<std::uint32_t>{2});
+    const spool::MessageHead& large = *by_id.at("001K19YXPYMJF")->head;
+    EXPECT_TRUE(large.in_file);
+    EXPECT_EQ(session.read(large)->size(), 20'340u);
+    if (!again) continue;
+    for (const spool::Claimed& each : one.jobs) ASSERT_TRUE(session.finish({each}));
+    ASSERT_TRUE(session.finish(two.jobs));
   }
-  EXPECT_EQ(directory.keys(), 0u);
-  EXPECT_TRUE(directory.open()) << "and it is of this version now";
+  EXPECT_EQ(directory_.keys(), 0u);
+  EXPECT_TRUE(directory_.files().empty());
 }
 
 TEST(RocksSpool, R9_sweeps_the_files_that_no_record_names_and_no_others) {
@@ -129,7 +152,7 @@ TEST(RocksSpool, R9_sweeps_the_files_that_no_record_names_and_no_others) {
   {
     const auto spool = directory.open();
     SpoolSession session(*spool);
-    kept = session.store(large_mail_data())->head->id.text();
+    kept = session.store(large_mail_data())->front().head->id.text();
   }
   std::ofstream(directory.data() / spool::MessageId{7}.text()) << "half of a message";
   std::ofstream(directory.data() / "README") << "not a message";
@@ -153,35 +176,40 @@ TEST(RocksSpool, R9_a_rolled_back_file_is_gone_without_a_restart) {
 
 // A record that cannot be read: never delivered, told, kept.
 TEST(RocksSpool, keeps_a_damaged_record_aside) {
-  for (const bool in_update : {false, true}) {
+  for (const std::string where : {"message", "job", "in hand"}) {
+    SCOPED_TRACE(where);
     SpoolDirectory directory;
     spool::MessageId damaged, whole;
     {
       const auto spool = directory.open();
       SpoolSession session(*spool);
-      damaged = session.store(large_mail_data())->head->id;
-      whole = session.store("whole")->head->id;
-      ASSERT_TRUE(session.settle({damaged, {{0, spool::RecipientState::pending, 1, {}, "451"}}, false, {}}));
+      const auto kept = session.store(large_mail_data()).value();
+      damaged = kept.front().head->id;
+      whole = session.store("whole")->front().head->id;
+      if (where != "in hand") {
+        ASSERT_TRUE(session.settle({{test::deferred(kept.front(), {0}, {})}, {}}));
+      }
     }
     {
       const Database database = directory.database();
-      const std::string its_key = in_update ? update_key(damaged, 0) : key('m', damaged);
+      const std::string its_key = where == "job" ? job_key({damaged, 0}) : key(where == "message" ? kMessage : kInHand, damaged);
       std::string record;
       ASSERT_TRUE(database.db->Get({}, its_key, &record).ok());
       record.back() = static_cast<char>(record.back() ^ 1);
       ASSERT_TRUE(database.db->Put({}, its_key, record).ok());
     }
-    const std::size_t keys = directory.keys();
     {
       const auto spool = directory.open();
       SpoolSession session(*spool);
-      const auto stored = session.claim();
-      ASSERT_EQ(stored.size(), 1u);
-      EXPECT_EQ(stored[0].head->id, whole);
+      for (int round = 0; round < 2; ++round) {
+        const auto claimed = session.claim();
+        ASSERT_EQ(claimed.size(), round == 0 ? 1u : 0u);
+        for (const spool::Claimed& each : claimed) EXPECT_EQ(each.head->id, whole);
+      }
       EXPECT_EQ(directory.log.count("event=spool-record queue-id=" + damaged.text()), 1u);
       EXPECT_EQ(directory.log.count("hint="), 1u);
+      EXPECT_EQ(session.list().size(), 1u);
     }
-    EXPECT_EQ(directory.keys(), keys);
     EXPECT_EQ(directory.files().count(damaged.text()), 1u);
   }
 }
@@ -190,8 +218,9 @@ TEST(RocksSpool, never_gives_a_part_of_a_message_for_the_whole) {
   SpoolDirectory directory;
   const auto spool = directory.open();
   SpoolSession session(*spool);
-  const auto kept = session.store(large_mail_data());
-  ASSERT_TRUE(kept.has_value());
+  const auto stored = session.store(large_mail_data());
+  ASSERT_TRUE(stored.has_value());
+  const spool::Claimed* const kept = &stored->front();
   const auto file = directory.data() / kept->head->id.text();
   std::filesystem::resize_file(file, large_mail_data().size() - 1);
   EXPECT_TRUE(session.read(*kept->head, 0, 100));
@@ -214,7 +243,7 @@ TEST(RocksSpool, gives_back_what_has_left_it_where_the_disk_is_short_of_space) {
   {
     const auto spool = directory.open();
     SpoolSession session(*spool);
-    for (const spool::Stored& message : session.claim()) ASSERT_TRUE(session.settle({message.head->id, {}, true, {}}));
+    for (const spool::Claimed& message : session.claim()) ASSERT_TRUE(session.finish({message}));
   }
   ASSERT_GT(directory.tables(), kCount * 4000);
   directory.options.free_space = std::uint64_t{1} << 62;
@@ -267,7 +296,7 @@ TEST(RocksSpool, never_holds_a_large_message_in_memory) {
   const std::size_t before = most();
   for (int i = 0; i < 800; ++i) ASSERT_TRUE(session.append(**transaction, part));
   ASSERT_TRUE(session.commit(**transaction, test::head_to({"to"})));
-  const auto kept = (*transaction)->acknowledge();
+  const auto kept = (*transaction)->acknowledge().front();
   EXPECT_EQ(kept.head->size, 800u * 65536);
   EXPECT_EQ(session.read(*kept.head, 799 * 65536, 65536).value(), part);
   EXPECT_GT(before, 0u);

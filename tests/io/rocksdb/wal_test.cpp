@@ -34,13 +34,14 @@ fs::path log_of(const SpoolDirectory& directory) {
 }
 
 /// Twenty-one messages, some of them longer than a block of the log.
-std::map<spool::MessageId, std::string> fill(spool::Spool& spool) {
+std::map<spool::MessageId, std::string> fill(spool::Spool& spool, std::vector<spool::Claimed>* claimed = nullptr) {
   std::map<spool::MessageId, std::string> stored;
   SpoolSession session(spool);
   for (std::uint64_t i = 0; i < 21; ++i) {
     const std::string mail_data = mail_data_of(i % 5 == 4 ? 4000 : 300 + 10 * i, i);
     const auto kept = session.store(mail_data, test::head_to({std::string(i % 7 == 3 ? 40'000 : 1, 'a')}));
-    stored[kept->head->id] = mail_data;
+    stored[kept->front().head->id] = mail_data;
+    if (claimed != nullptr) claimed->push_back(kept->front());
   }
   return stored;
 }
@@ -48,7 +49,7 @@ std::map<spool::MessageId, std::string> fill(spool::Spool& spool) {
 std::size_t found(spool::Spool& spool, const std::map<spool::MessageId, std::string>& stored) {
   SpoolSession session(spool);
   std::size_t count = 0;
-  for (const spool::Stored& message : session.claim()) {
+  for (const spool::Claimed& message : session.claim()) {
     EXPECT_EQ(session.read(*message.head).value(), stored.at(message.head->id));
     ++count;
   }
@@ -112,13 +113,12 @@ TEST_F(DamagedLog, R11_zeros_anywhere_in_a_log_are_never_passed_over_in_silence)
 // A kill or a power cut: the log ends anywhere behind what was synced last, and what was not synced may be there in part.
 TEST_F(DamagedLog, R11_a_torn_end_is_taken_and_costs_nothing_that_was_acknowledged) {
   const auto running = original.open();
-  const auto stored = fill(*running);
+  std::vector<spool::Claimed> claimed;
+  const auto stored = fill(*running, &claimed);
   const std::string log = content_of(log_of(original));
   {
     SpoolSession session(*running);
-    for (const auto& [id, mail_data] : stored) {
-      ASSERT_TRUE(session.settle({id, {{0, spool::RecipientState::pending, 1, {}, std::string(2000, 'x')}}, false, {}}));
-    }
+    for (const spool::Claimed& each : claimed) ASSERT_TRUE(session.settle({{test::deferred(each, {0}, {}, std::string(2000, 'x'))}, {}}));
   }
   const std::string longer = content_of(log_of(original));
   ASSERT_GT(longer.size(), log.size() + 20'000) << "what was not synced";

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "adieu/relay/observe/closures.h"
+#include "adieu/relay/queue/jobs.h"
 #include "io/uv/loop.h"
 #include "support/memory_spool.h"
 #include "support/recording_log.h"
@@ -126,24 +127,23 @@ TEST_P(HeldUp, the_rest_of_the_recipients_waits_until_the_spool_takes_what_came_
   observe::Metrics metrics;
   deliver::ConnectionBudget connections(10);
   queue::NotificationLimit notifications(3);
-  deliver::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, [](auto) {}, notifications,
-                                  [] { return route::MachineAddresses{}; }};
+  queue::MemoryBudget memory(1'000'000);
+  deliver::Delivery::Shared shared{config, rules, spool_, log, closures, metrics, next_hops, connections, memory, [](auto) {}, [](auto&&...) {},
+                                  notifications, [] { return route::MachineAddresses{}; }};
   deliver::Delivery delivery(shared, loop_, std::make_unique<TableResolver>());
 
   spool::MessageHead head;
   head.arrived = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
   head.reverse_path = {"a", "example.org"};
-  for (const char* recipient : {"b", "c", "d"}) head.recipients.emplace_back().forward_path = {recipient, "example.net"};
+  for (const char* recipient : {"b", "c", "d"}) head.recipients.push_back({{recipient, "example.net"}, "out"});
+  auto jobs = queue::jobs_of(head, config);
   auto transaction = spool_.begin(loop_).value();
   ASSERT_TRUE(transaction->append("Subject: the one\r\n\r\ntext\r\n", [](Result<>) {}));
-  transaction->commit(std::move(head), [](Result<> done) { EXPECT_TRUE(done); });
+  transaction->commit(std::move(head), std::move(jobs), [](Result<> done) { EXPECT_TRUE(done); });
   for (int turns = 0; turns < 5; ++turns) loop_.turn(false);
-  queue::MemoryBudget memory(1'000'000);
-  queue::Job job;
-  job.message = std::make_shared<queue::InFlight>(transaction->acknowledge().head, std::make_shared<const std::string>("Subject: the one\r\n\r\ntext\r\n"), memory);
-  job.recipients = {0, 1, 2};
-  const spool::MessageId id = job.message->head()->id;
-  delivery.add({"out", ""}, std::move(job));
+  auto on_their_way = queue::on_their_way(transaction->acknowledge(), memory);
+  const spool::MessageId id = on_their_way.front().second.message->head()->id;
+  delivery.take_in(on_their_way.front().first, std::move(on_their_way.front().second));
 
   ASSERT_TRUE(turn_until([&] { return hop.taken().size() == 1; }, 20s));
   EXPECT_FALSE(turn_until([&] { return hop.taken().size() > 1; }, 300ms)) << "what came of it could not be recorded";

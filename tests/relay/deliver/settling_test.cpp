@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "adieu/relay/queue/jobs.h"
 #include "io/uv/loop.h"
 #include "support/memory_spool.h"
 #include "support/recording_log.h"
@@ -21,32 +22,33 @@ class SettlingTest : public testing::Test {
     config_.next_hops.emplace_back().name = "out";
     config_.rules = {{config::FromAny{}, config::ToAny{}, config::RelayVia{"out"}, {}}};
     rules_.emplace(config_);
-    settling_ = std::make_unique<deliver::Settling>(deliver::Settling::Shared{config_, *rules_, spool_, log_, limit_, accept_}, loop_, [this] { ++idle_; });
+    settling_ = std::make_unique<deliver::Settling>(deliver::Settling::Shared{config_, *rules_, spool_, log_, limit_, accept_, queued_}, loop_, [this] { ++idle_; });
   }
 
   /// A message that the relay has taken, its mail data in the spool alone.
-  std::shared_ptr<queue::InFlight> message(std::initializer_list<const char*> recipients) {
+  queue::Job message(std::initializer_list<const char*> recipients) {
     spool::MessageHead head;
     head.arrived = kNow;
     head.reverse_path = {"a", "example.org"};
-    for (const char* recipient : recipients) head.recipients.emplace_back().forward_path = {recipient, "example.net"};
+    for (const char* recipient : recipients) head.recipients.push_back({{recipient, "example.net"}, "out"});
+    auto jobs = queue::jobs_of(head, config_);
     auto transaction = spool_.begin(loop_).value();
     EXPECT_TRUE(transaction->append("Subject: the one\r\n\r\ntext\r\n", [](Result<>) {}));
     bool committed = false;
-    transaction->commit(std::move(head), [&](Result<> done) { committed = done.has_value(); });
+    transaction->commit(std::move(head), std::move(jobs), [&](Result<> done) { committed = done.has_value(); });
     turn();
     EXPECT_TRUE(committed);
-    return std::make_shared<queue::InFlight>(transaction->acknowledge().head, nullptr, memory_);
+    auto claimed = transaction->acknowledge();
+    claimed.front().mail_data = nullptr;
+    return std::move(queue::on_their_way(std::move(claimed), memory_).front().second);
   }
-  void settle(const std::shared_ptr<queue::InFlight>& message, std::uint32_t recipient, smtp::Fate fate) {
-    queue::Job job;
-    job.message = message;
+  void settle(queue::Job job, std::uint32_t recipient, smtp::Fate fate) {
     job.recipients = {recipient};
     smtp::Outcome outcome;
     outcome.fate = fate;
-    outcome.reply = {static_cast<std::uint16_t>(fate == smtp::Fate::failed ? 550 : 250), {}, "said"};
+    outcome.reply = {static_cast<std::uint16_t>(fate == smtp::Fate::failed ? 550 : fate == smtp::Fate::deferred ? 450 : 250), {}, "said"};
     outcome.host = "mx.example.net[192.0.2.1]:25";
-    settling_->settle(message, judge(job, {outcome}, config_.retry, kNow, 0.5));
+    settling_->settle(job, judge(job, {outcome}, config_.retry, {Instant{}, kNow, kNow}, 0.5), {"out", ""});
   }
   void turn() {
     for (int turns = 0; turns < 5; ++turns) loop_.turn(false);
@@ -59,8 +61,19 @@ class SettlingTest : public testing::Test {
   RecordingLog log_;
   queue::NotificationLimit limit_{3};
   queue::MemoryBudget memory_{1'000'000};
-  std::vector<spool::Transaction::Kept> told_;
-  const std::function<void(spool::Transaction::Kept)> accept_ = [this](spool::Transaction::Kept kept) { told_.push_back(std::move(kept)); };
+  std::vector<spool::Listed> stored() {
+    std::vector<spool::Listed> found;
+    spool_.list({}, 100, loop_, [&](Result<std::vector<spool::Listed>> all) { found = std::move(*all); });
+    turn();
+    return found;
+  }
+
+  std::vector<spool::Claimed> told_;
+  const std::function<void(std::vector<spool::Claimed>)> accept_ = [this](std::vector<spool::Claimed> claimed) { told_.push_back(std::move(claimed.front())); };
+  std::vector<std::pair<route::Destination, WallTime>> waiting_;
+  const std::function<void(const route::Destination&, WallTime)> queued_ = [this](const route::Destination& destination, WallTime due) {
+    waiting_.emplace_back(destination, due);
+  };
   int idle_ = 0;
   uv::Loop loop_;
   std::unique_ptr<deliver::Settling> settling_;
@@ -111,12 +124,9 @@ TEST_F(SettlingTest, a_failure_that_waits_is_pending_in_the_spool_and_told_when_
   const auto one = message({"b", "c"});
   settle(one, 0, smtp::Fate::failed);
   turn();
-  spool_.restart();
-  std::vector<spool::Stored> found;
-  spool_.claim({}, 10, Duration(0), loop_, [&](Result<std::vector<spool::Stored>> stored) { found = std::move(*stored); });
-  turn();
+  const auto found = stored();
   ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].head->recipients[0].state, spool::RecipientState::pending) << "a crash has the attempt done over";
+  EXPECT_EQ(found[0].job.recipients, (std::vector<std::uint32_t>{0, 1})) << "a crash has the attempt done over";
   settling_->stop();
   turn();
   EXPECT_EQ(told_.size(), 1u);
@@ -124,6 +134,38 @@ TEST_F(SettlingTest, a_failure_that_waits_is_pending_in_the_spool_and_told_when_
   turn();
   EXPECT_EQ(told_.size(), 2u) << "nothing waits any more";
   EXPECT_EQ(spool_.stored(), 2u);
+}
+
+TEST_F(SettlingTest, what_is_deferred_is_the_spools_and_known_to_wait_there_once_it_is_stored) {
+  settle(message({"b"}), 0, smtp::Fate::deferred);
+  EXPECT_TRUE(waiting_.empty());
+  turn();
+  ASSERT_EQ(waiting_.size(), 1u);
+  EXPECT_EQ(waiting_[0].first, (route::Destination{"out", ""}));
+  EXPECT_EQ(waiting_[0].second, kNow + std::chrono::minutes(1));
+  const auto found = stored();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_FALSE(found[0].is_held);
+  EXPECT_EQ(found[0].job.due, kNow + std::chrono::minutes(1));
+  EXPECT_EQ(found[0].job.attempts, 1u);
+  EXPECT_EQ(found[0].job.last_reply, "450 said");
+}
+
+TEST_F(SettlingTest, a_failure_is_told_when_what_is_left_of_its_message_goes_back_to_the_spool) {
+  const auto one = message({"b", "c", "d"});
+  settle(one, 0, smtp::Fate::failed);
+  settle(one, 1, smtp::Fate::deferred);
+  turn();
+  EXPECT_TRUE(told_.empty());
+  auto back = one;
+  back.recipients = {2};
+  settling_->put_back({back}, {"out", ""});
+  turn();
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(waiting_.size(), 2u);
+  EXPECT_EQ(spool_.stored(), 2u);
+  const auto found = stored();
+  EXPECT_FALSE(found[0].is_held || found[1].is_held);
 }
 
 TEST_F(SettlingTest, a_settlement_that_the_spool_does_not_take_is_told_to_nobody) {

@@ -35,12 +35,12 @@ TEST(MemorySpool, fails_at_the_operation_that_it_is_told_to_and_nowhere_else) {
   const auto kept = session.store("x");
   ASSERT_TRUE(kept.has_value());
   spool.fail(SpoolOperation::read, 1, error);
-  EXPECT_FALSE(session.read(*kept->head));
-  EXPECT_TRUE(session.read(*kept->head));
+  EXPECT_FALSE(session.read(*kept->front().head));
+  EXPECT_TRUE(session.read(*kept->front().head));
   spool.fail(SpoolOperation::settle, 1, error);
-  EXPECT_FALSE(session.finish(kept->head->id));
+  EXPECT_FALSE(session.finish(*kept));
   EXPECT_EQ(spool.stored(), 1u);
-  EXPECT_TRUE(session.finish(kept->head->id));
+  EXPECT_TRUE(session.finish(*kept));
   EXPECT_EQ(spool.stored(), 0u);
 }
 }  // namespace

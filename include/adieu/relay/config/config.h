@@ -153,7 +153,7 @@ struct Limits {
   std::optional<std::size_t> trusted_connections;  // of all; none: see access::shares_of
   std::size_t outbound_connections{};           // to all next hops
   std::uint64_t queue_memory{};                 // octets of mail data kept in memory for delivery
-  std::uint64_t queue_recipients{};             // of queued messages; beyond it MAIL gets 452 4.3.1
+  std::uint64_t active_messages{};              // on their way, in memory
   std::size_t notifications_per_address{};      // in an hour
   std::size_t ledger_peers{};                   // in the closure ledger
   std::uint64_t transaction_memory{};           // octets of mail data not yet in the spool, all sessions

@@ -36,8 +36,11 @@ class Delivery final : public Outbound::Owner {
     observe::Metrics& metrics;
     const std::map<std::string, NextHopProfile>& next_hops;
     deliver::ConnectionBudget& connections;
+    queue::MemoryBudget& memory;
     /// Takes a message that is to be delivered; from any thread.
-    std::function<void(spool::Transaction::Kept)> accept;
+    std::function<void(std::vector<spool::Claimed>)> accept;
+    /// Told of what is in the spool for a destination, of whichever shard, and waits to be claimed; from any thread. Calls `Delivery::queued` there.
+    std::function<void(const route::Destination&, WallTime due)> queued;
     queue::NotificationLimit& notifications;
     /// Those that this machine has at the moment.
     std::function<route::MachineAddresses()> machine_addresses;
@@ -48,19 +51,16 @@ class Delivery final : public Outbound::Owner {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  void add(const route::Destination& destination, queue::Job job);
-  /// How far a list has come; new: nowhere.
-  struct ListPlace {
-    queue::Queue::Place queue;
-    std::uint64_t connection = 0;  // of those that deliver
-    bool at_end = false;
-  };
-  /// The next entries from `place` on, which moves.
-  std::vector<Listed> list(ListPlace& place, const ListFilter& filter) const;
+  /// A new message's.
+  void take_in(const route::Destination& destination, queue::Job job);
+  /// The spool has something for this destination.
+  void queued(const route::Destination& destination, WallTime due);
+  /// What is known here of jobs that the spool has listed, all of this shard's destinations.
+  void complete(std::vector<Listed>& jobs) const;
   /// The next few destinations behind `after`; none: that was all.
   std::vector<queue::ListedSite> destinations(const route::Destination& after) const;
-  /// Tries now what waits and matches. How many jobs that were.
-  std::size_t retry(const ListFilter& filter);
+  /// Tries these now, as far as nobody does; `done`: how many these were.
+  void retry(std::vector<Listed> jobs, std::function<void(std::size_t)> done);
 
   /// Begins nothing new; calls `on_idle` when no message is under way any more.
   void shut_down(std::function<void()> on_idle);
@@ -91,10 +91,15 @@ class Delivery final : public Outbound::Owner {
   void on_tried(const Outbound& outbound, const smtp::Outcome& failure) override;
   void on_closed(Outbound& outbound, const std::optional<smtp::Outcome>& failure) override;
 
+  void add(const route::Destination& destination, queue::Job job);
   /// Later in this turn of the loop, once: gives due jobs to waiting connections, opens others.
   void schedule();
   void work();
   bool may_begin();
+  void fetch_wanted();
+  void fetched(const route::Destination& destination, Result<spool::Due> due);
+  std::optional<queue::Job> take_over(spool::Claimed claimed);
+  void give_up_old(const route::Destination& destination, const smtp::Outcome& outcome);
   bool open_wanted(deliver::Standing standing);
   void open(const route::Destination& destination, deliver::Standing standing);
   void search_on(std::uint64_t id, std::size_t dialled);
@@ -112,7 +117,6 @@ class Delivery final : public Outbound::Owner {
   /// Returns the recipients that the next transaction with the same next hop is to have.
   std::optional<queue::Job> judge_and_settle(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes,
                                              const route::Destination& destination, const Outbound* outbound);
-  void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
   void report(const queue::Job& job, const std::vector<smtp::Outcome>& outcomes, const Outbound* outbound);
   void end_if_idle();
   Connections::iterator connection_of(const Outbound& outbound);
@@ -120,6 +124,7 @@ class Delivery final : public Outbound::Owner {
   void end(Connections::iterator connection);
   void arm();
   queue::Now now() const;
+  WallTime shown(WallTime due) const;
   double random();
   const route::MachineAddresses& machine_addresses();
 
@@ -143,6 +148,9 @@ class Delivery final : public Outbound::Owner {
   bool scheduled_ = false;
   bool shutting_down_ = false;
   bool held_up_ = false;             // the spool takes nothing
+  std::size_t fetches_ = 0;          // under way
+  Instant began_{};
+  WallTime wall_at_begin_{};
   std::function<void()> on_idle_;
   std::unique_ptr<Timer> wake_;
 };

@@ -16,6 +16,7 @@
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/queue/notification_limit.h"
 #include "adieu/relay/queue/settle.h"
+#include "adieu/relay/spool/spool.h"
 
 namespace adieu::deliver {
 
@@ -30,7 +31,9 @@ class Settling {
     Log& log;
     queue::NotificationLimit& limit;
     /// Takes a notification that is to be delivered; from any thread.
-    const std::function<void(spool::Transaction::Kept)>& accept;
+    const std::function<void(std::vector<spool::Claimed>)>& accept;
+    /// Told of what is in the spool and waits to be claimed; from any thread.
+    const std::function<void(const route::Destination&, WallTime due)>& queued;
   };
 
   /// `on_idle`: whenever the last settlement under way is done.
@@ -38,7 +41,11 @@ class Settling {
   Settling(const Settling&) = delete;
   Settling& operator=(const Settling&) = delete;
 
-  void settle(const std::shared_ptr<queue::InFlight>& message, queue::Verdict verdict);
+  /// `destination`: has those that are tried again.
+  void settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination);
+  /// Jobs that are not tried now are given back to the spool.
+  void put_back(const std::vector<queue::Job>& jobs, const route::Destination& destination);
+  void put_back(std::vector<spool::Settlement> deferrals);
   /// Nothing more is collected: what was is told now.
   void stop();
   bool busy() const { return under_way_ != 0; }
@@ -53,9 +60,7 @@ class Settling {
   void tell_due();
   void tell(const std::shared_ptr<queue::InFlight>& message);
   void tell_with(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures, Octets start_of_mail_data);
-  void store(const std::shared_ptr<queue::InFlight>& message, std::vector<spool::RecipientUpdate> updates,
-             std::vector<spool::NewMessage> notifications, std::uint32_t final_count);
-  void stored(spool::MessageId id, bool finished, Result<std::vector<spool::Transaction::Kept>> result);
+  void store(spool::Settlements settlements);
   void done_one();
 
   const Shared shared_;

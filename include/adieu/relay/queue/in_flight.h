@@ -1,24 +1,23 @@
-// A message on its way out, shared by its jobs: they may be in the hands of several shards at once.
+// A message on its way out, shared by those of its jobs that were claimed together: they may be in the hands of several shards at once.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "adieu/protocol/smtp/outcome.h"
 #include "adieu/relay/spool/message.h"
-#include "adieu/relay/spool/spool.h"
 
 namespace adieu::queue {
 
-/// What messages on their way keep in memory, all shards: mail data, which may be let go of, and recipients, which may not.
+/// What messages on their way keep in memory, all shards: mail data, which may be let go of, and the messages themselves, of which so many are claimed.
 class MemoryBudget {
  public:
-  /// `limit`: octets of mail data.
-  explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
+  /// `limit`: octets of mail data. `messages`: how many are claimed at once.
+  explicit MemoryBudget(std::uint64_t limit, std::uint64_t messages = ~std::uint64_t{0}) : limit_(limit), most_messages_(messages) {}
   bool take(std::uint64_t octets) {
     if (used_.fetch_add(octets, std::memory_order_relaxed) + octets <= limit_) return true;
     give_back(octets);
@@ -29,28 +28,37 @@ class MemoryBudget {
   /// More than half is used: the rest is for messages that can be delivered now.
   bool is_tight() const { return used() > limit_ / 2; }
 
-  /// Recipients of messages that have not left: those that are settled too, as long as their message stays for others.
-  std::uint64_t recipients() const { return recipients_.load(std::memory_order_relaxed); }
+  std::uint64_t messages() const { return messages_.load(std::memory_order_relaxed); }
+  std::uint64_t most_messages() const { return most_messages_; }
+  /// What is not on its way yet stays in the spool. The last fifth is for those that are claimed there, destination by destination: new ones do not keep
+  /// them waiting.
+  bool is_full() const { return messages() >= most_messages_; }
+  /// How many more there may be; one at least.
+  std::uint64_t room() const { return std::max<std::uint64_t>(1, most_messages_ - std::min(messages(), most_messages_)); }
+  bool is_full_for_new() const { return messages() >= most_messages_ - most_messages_ / 5; }
 
  private:
   friend class InFlight;
 
-  std::atomic<std::uint64_t> recipients_ = 0;
+  std::atomic<std::uint64_t> messages_ = 0;
   const std::uint64_t limit_;
+  const std::uint64_t most_messages_;
   std::atomic<std::uint64_t> used_ = 0;
 };
 
 /// A recipient that has failed. It is settled together with the notification that tells of it, until then it is pending.
 struct Failed {
-  spool::RecipientUpdate update;
+  spool::Claim claim;
+  std::uint32_t index = 0;  // into the head's recipients
   smtp::Outcome outcome;
 };
 
 /// May be used from any thread.
 class InFlight {
  public:
-  /// Mail data that the budget has no room for is let go: it can be read from the spool again. `budget` outlives this.
-  InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget);
+  /// `recipients`: of the jobs that were claimed. Mail data that the budget has no room for is let go: it can be read from the spool again. `budget` outlives
+  /// this.
+  InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, std::size_t recipients, MemoryBudget& budget);
   ~InFlight();
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
@@ -64,29 +72,23 @@ class InFlight {
   /// A job of it has to wait: its mail data is let go where the budget is tight, so that a next hop that is down does not take the memory of those
   /// that are up. False: it was not tight.
   bool make_room();
-  /// `count` recipients are delivered or have failed. Calls `hand_over` with whether this leaves none pending. Settlements of a message are handed over one
-  /// after another, so the one that leaves none pending is the last.
-  template <class HandOver>
-  void settle(std::uint32_t count, const HandOver& hand_over) {
-    const std::lock_guard lock(settling_);
-    pending_ -= count;
-    hand_over(count != 0 && pending_ == 0);
-  }
 
+  /// So many recipients are on their way no more: delivered, or deferred.
+  void leave(std::size_t recipients);
   /// Failures that wait for others, to be told with them. True: they are the first since `take_failures`.
   bool hold(std::vector<Failed> failures);
-  /// Whether the failures held are all that is pending, so that there is nothing left to wait for.
+  /// Whether the failures held are all that is on its way, so that there is nothing left to wait for.
   bool only_failures_left() const;
+  /// They are on their way no more.
   std::vector<Failed> take_failures();
 
  private:
   const std::shared_ptr<const spool::MessageHead> head_;
   mutable std::mutex mutex_;
-  spool::MailData mail_data_;  // guarded by mutex_
+  spool::MailData mail_data_;     // guarded by mutex_, as is what follows
+  std::size_t recipients_;        // on their way
+  std::vector<Failed> failures_;  // some of these
   MemoryBudget& budget_;
-  mutable std::mutex settling_;
-  std::uint32_t pending_;        // guarded by settling_
-  std::vector<Failed> failures_; // guarded by settling_; they are pending
 };
 
 }  // namespace adieu::queue

@@ -1,24 +1,27 @@
 // What a message is for those who deliver it: one job for each destination that its recipients have.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/queue/queue.h"
 #include "adieu/relay/route/destination.h"
+#include "adieu/relay/spool/spool.h"
 
 namespace adieu::queue {
 
-struct Jobs {
-  std::map<route::Destination, Job> by_destination;
-  /// Recipients of these stay in the spool, for a policy that names the next hop again: the policy has changed since the message came.
-  std::vector<std::string> unknown_next_hops;
-};
+/// Where the policy sends it; none: it has no such next hop any more.
+std::optional<route::Destination> destination_of(const spool::Recipient& recipient, const config::Config& config);
 
-/// Of the recipients that are pending.
-Jobs jobs_of(const std::shared_ptr<InFlight>& message, const config::Config& config);
+/// Of a new message, all of whose recipients have a next hop that the policy has.
+std::vector<spool::Job> jobs_of(const spool::MessageHead& head, const config::Config& config);
+
+/// Jobs that were claimed together, of one message, for the queue: they share its mail data and its failures. `budget` outlives them.
+std::vector<std::pair<route::Destination, Job>> on_their_way(std::vector<spool::Claimed> claimed, MemoryBudget& budget);
+
+/// What of a claimed job the policy sends elsewhere by now: one for each destination, as it is to be queued. What has no next hop stays.
+std::vector<spool::Settlement> rerouted(const spool::Claimed& claimed, const config::Config& config);
 
 }  // namespace adieu::queue

@@ -7,10 +7,11 @@
 
 namespace adieu::queue {
 
-/// The same moment by both clocks.
+/// The same moment by each clock. `schedule`: the wall clock as it would stand had nobody set it since this process began; the spool's times are meant by it.
 struct Now {
   Instant instant;
   WallTime wall;
+  WallTime schedule;
 };
 
 /// How long to wait after the `attempts`-th attempt (from 1): the intervals of `retry.after` one by one, then `retry.then_every`, a tenth more or

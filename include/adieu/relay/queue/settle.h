@@ -13,15 +13,14 @@
 namespace adieu::queue {
 
 struct Verdict {
-  std::vector<spool::RecipientUpdate> updates;   // one for each recipient of the job, in its order, but for those of `rest`
-  std::uint32_t final_count = 0;                 // delivered or failed
-  std::optional<Job> again;                      // the recipients that were deferred, with their next attempt
-  std::optional<Job> rest;                       // those that the next transaction with the next hop is to have: the attempt goes on with them
+  std::vector<std::uint32_t> delivered;          // indices into the head's recipients, as everywhere here
   struct Failure {
-    std::uint32_t index;                         // into the head's recipients
+    std::uint32_t index;
     smtp::Outcome outcome;                       // as given, or 5.4.7 when a deferral had lasted for too long
   };
   std::vector<Failure> failures;                 // to be told to the reverse-path, unless that is null
+  std::optional<Job> again;                      // the recipients that were deferred: when, and after how many attempts
+  std::optional<Job> rest;                       // those that the next transaction with the next hop is to have: the attempt goes on with them
   std::vector<smtp::Outcome> outcomes;           // of all recipients of the job, in its order; what was given up has failed
 };
 
@@ -30,10 +29,13 @@ struct Verdict {
 std::optional<Job> take_deferred(Job& job, std::vector<smtp::Outcome>& outcomes);
 
 /// `outcomes`: one for each recipient of `job`, in its order. `random`: see interval_after.
-Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, WallTime now, double random);
+Verdict judge(const Job& job, const std::vector<smtp::Outcome>& outcomes, const config::Retry& retry, Now now, double random);
 
 /// The same outcome for all of them: what happened concerned the connection, or the message as a whole.
-Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, WallTime now, double random);
+Verdict judge_all(const Job& job, const smtp::Outcome& outcome, const config::Retry& retry, Now now, double random);
+
+/// What the spool is told of a job that is not tried now: `destination` has it when it is due. Also of one that nothing was tried of.
+spool::Settlement deferral(const Job& job, const route::Destination& destination);
 
 /// The outcome on one line: the reply, or our own words.
 std::string reply_line(const smtp::Outcome& outcome);

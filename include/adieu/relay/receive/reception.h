@@ -9,7 +9,6 @@
 #include "adieu/relay/access/rules.h"
 #include "adieu/relay/config/config.h"
 #include "adieu/relay/observe/metrics.h"
-#include "adieu/relay/queue/in_flight.h"
 #include "adieu/relay/receive/inbound.h"
 #include "adieu/relay/spool/duplicate_window.h"
 #include "adieu/relay/spool/spool.h"
@@ -29,8 +28,7 @@ class Reception final : public MailHandler {
     Log& log;
     observe::Closures& closures;
     observe::Metrics& metrics;
-    const queue::MemoryBudget& queue;
-    std::function<void(spool::Transaction::Kept)> accept;
+    std::function<void(std::vector<spool::Claimed>)> accept;
     MakeKeyedHash keyed_hash;
     std::atomic<std::uint64_t> memory = 0;  // octets of mail data in transactions that are not durable yet
     spool::DuplicateWindow duplicates = spool::DuplicateWindow();
@@ -39,9 +37,6 @@ class Reception final : public MailHandler {
     void note_unconfirmed(spool::Unconfirmed message, WallTime now);
     /// What the spool remembers of the time before this run.
     Result<> recall(WallTime now);
-    /// A message of an earlier run, at its start: where that one did not end in order, the client may not have its 250.
-    void found(const spool::MessageHead& head, WallTime now);
-    bool last_run_ended_in_order = true;
     std::string secret = std::string();  // the key of fingerprints, once recalled
   };
 

@@ -12,7 +12,7 @@
 
 #include "adieu/base/clock.h"
 #include "adieu/protocol/mail/envelope.h"
-#include "adieu/protocol/smtp/reply.h"
+#include "adieu/relay/route/destination.h"
 
 namespace adieu::spool {
 
@@ -24,18 +24,13 @@ struct MessageId {
   auto operator<=>(const MessageId&) const = default;
 };
 
-enum class RecipientState : std::uint8_t { pending, delivered, failed };
-
 struct Recipient {
   mail::Mailbox forward_path;
   std::string next_hop;                       // the name in the policy file
-  RecipientState state = RecipientState::pending;
-  std::uint32_t attempts = 0;
-  WallTime next_attempt{};                    // while pending
-  std::string last_reply;                     // one line: the last deferral or the failure
 };
 
-/// Everything about a message but its mail data. `trace` (our Received: field) goes in front of the mail data on delivery.
+/// Everything about a message but its mail data, as it was when its 250 was said. `trace` (our Received: field) goes in front of the mail data on
+/// delivery.
 struct MessageHead {
   MessageId id;
   WallTime arrived{};
@@ -45,9 +40,35 @@ struct MessageHead {
   std::string client;                         // who gave it to us, for logs: "[192.0.2.1]:4711 helo=client.example"
   std::uint64_t size = 0;                     // octets of mail data, without trace
   bool in_file = false;                       // mail data stands in a file of its own
-  bool hold = false;
   std::string fingerprint;                    // see Unconfirmed; empty where no window is kept, or it has no Message-ID
   std::vector<Recipient> recipients;
+};
+
+/// A message's recipients for one destination, which are tried together. It is there as long as one of them is pending, and the message as long as it
+/// has a job.
+struct Job {
+  std::uint32_t number = 0;                   // within its message
+  route::Destination destination;             // `after` is empty
+  std::vector<std::uint32_t> recipients;      // that are pending: indices into MessageHead::recipients, rising
+  std::uint32_t attempts = 0;                 // made before; those asked for out of turn do not count
+  WallTime due{};                             // it is not tried before then
+  std::optional<WallTime> promised{};         // set while an attempt out of turn is asked for: the time of its turn, which stays if that attempt fails
+  std::string last_reply;                     // one line, of the last attempt
+  bool operator==(const Job&) const = default;
+};
+
+struct JobId {
+  MessageId message;
+  std::uint32_t number = 0;
+  auto operator<=>(const JobId&) const = default;
+};
+
+/// The right to deliver a job and to say what came of that: nobody else has it before its lease is over. `token` is never used twice, so that who comes
+/// too late is known by it.
+struct Claim {
+  JobId job;
+  std::uint64_t token = 0;
+  bool operator==(const Claim&) const = default;
 };
 
 /// `fingerprint`: a digest of the client's address, the reverse-path, the forward-paths in their order and the mail data, wide enough that
@@ -61,5 +82,13 @@ struct Unconfirmed {
 
 /// The mail data of a small message, shared between those who deliver it.
 using MailData = std::shared_ptr<const std::string>;
+
+/// A job and what is needed to deliver it. `mail_data`: null where it has to be read.
+struct Claimed {
+  Claim claim;
+  std::shared_ptr<const MessageHead> head;
+  Job job;
+  MailData mail_data;
+};
 
 }  // namespace adieu::spool
