@@ -3,7 +3,12 @@
 
 #include <array>
 #include <bit>
+#include <cstring>
 #include <limits>
+
+#ifdef __x86_64__
+#include <nmmintrin.h>
+#endif
 
 namespace adieu {
 namespace {
@@ -24,11 +29,37 @@ Error invalid(std::string_view what, std::string_view why) {
 
 }  // namespace
 
-std::uint32_t crc32c(Octets octets) {
+namespace {
+
+std::uint32_t by_table(std::uint32_t crc, Octets octets) {
   static constexpr std::array<std::uint32_t, 256> kTable = make_table();
-  std::uint32_t crc = ~0u;
   for (const char c : octets) crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 255] ^ crc >> 8;
-  return ~crc;
+  return crc;
+}
+
+#ifdef __x86_64__
+/// The processor's own: eight octets in the time of one. A start sums up all logs of the spool.
+__attribute__((target("sse4.2"))) std::uint32_t by_processor(std::uint32_t crc, Octets octets) {
+  std::uint64_t sum = crc;
+  for (; octets.size() >= sizeof sum; octets.remove_prefix(sizeof sum)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, octets.data(), sizeof word);
+    sum = _mm_crc32_u64(sum, word);
+  }
+  crc = static_cast<std::uint32_t>(sum);
+  for (const char c : octets) crc = _mm_crc32_u8(crc, static_cast<unsigned char>(c));
+  return crc;
+}
+#endif
+
+}  // namespace
+
+std::uint32_t crc32c(Octets octets) {
+#ifdef __x86_64__
+  static const bool kHas = __builtin_cpu_supports("sse4.2") != 0;
+  if (kHas) return ~by_processor(~0u, octets);
+#endif
+  return ~by_table(~0u, octets);
 }
 
 RecordWriter& RecordWriter::amount(double value) { return number(std::bit_cast<std::uint64_t>(value)); }

@@ -81,7 +81,7 @@ Result<deliver::ListFilter> filter_of(const json& asked) {
   return filter;
 }
 
-constexpr std::size_t kMessages = 100;  // looked at in one part of a list
+constexpr std::size_t kMessages = 500;  // looked at in one part of a list
 
 }  // namespace
 

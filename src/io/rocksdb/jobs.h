@@ -94,7 +94,6 @@ class Jobs {
   void announce(Batch& batch, std::string key, const route::Destination& destination);
   void step_back(const std::string& prefix, const std::string& key);
   Result<std::optional<Stored>> load(const Queued& queued);
-  Result<std::vector<spool::Job>> jobs_of(spool::MessageId id);
   bool is_held(const spool::JobId& id) const;
   bool take(const spool::JobId& id, std::uint64_t token, Threads::Time now, Threads::Time until);
   void look_again_behind_lost_claims(Threads::Time now);

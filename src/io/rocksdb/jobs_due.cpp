@@ -49,19 +49,6 @@ bool Jobs::is_held(const JobId& id) const {
   return held_.contains(id);
 }
 
-Result<std::vector<Job>> Jobs::jobs_of(MessageId id) {
-  std::vector<Job> jobs;
-  const std::string prefix = key('j', id);
-  const std::unique_ptr<::rocksdb::Iterator> stored(db_.NewIterator({}));
-  for (stored->Seek(prefix); stored->Valid() && stored->key().starts_with(prefix); stored->Next()) {
-    auto job = decode_job(number_of(view(stored->key())), view(stored->value()));
-    if (!job) return tl::unexpected<Error>(std::move(job.error()));
-    jobs.push_back(std::move(*job));
-  }
-  if (!stored->status().ok()) return tl::unexpected<Error>(to_error(stored->status(), "jobs of " + id.text()));
-  return jobs;
-}
-
 /// Those in hand and the others, in one order. What cannot be read is left out: who claims it tells of it.
 Result<std::vector<spool::Listed>> Jobs::list(MessageId after, std::size_t messages) {
   std::vector<spool::Listed> all;
@@ -77,6 +64,8 @@ Result<std::vector<spool::Listed>> Jobs::list(MessageId after, std::size_t messa
   };
   begin(*in_hand, kInHand);
   begin(*others, kMessage);
+  const std::unique_ptr<::rocksdb::Iterator> jobs(db_.NewIterator({}));  // of the others, in their order
+  jobs->Seek(key('j', after));
   while (messages > 0) {
     const auto held = id_at(*in_hand, kInHand);
     const auto queued = id_at(*others, kMessage);
@@ -93,15 +82,19 @@ Result<std::vector<spool::Listed>> Jobs::list(MessageId after, std::size_t messa
       continue;
     }
     auto head = decode_head(*queued, view(others->value()));
-    auto jobs = jobs_of(*queued);
-    if (head && jobs && !jobs->empty()) {
-      const auto shared = std::make_shared<const spool::MessageHead>(std::move(*head));
-      for (Job& job : *jobs) all.push_back({shared, job, is_held({*queued, job.number})});
-      --messages;
+    const auto shared = head ? std::make_shared<const spool::MessageHead>(std::move(*head)) : nullptr;
+    const std::size_t before = all.size();
+    for (; jobs->Valid() && jobs->key().starts_with("j") && id_of(view(jobs->key())) <= *queued; jobs->Next()) {
+      if (!shared || id_of(view(jobs->key())) != *queued) continue;
+      auto job = decode_job(number_of(view(jobs->key())), view(jobs->value()));
+      if (!job) continue;
+      const bool with_somebody = is_held({*queued, job->number});
+      all.push_back({shared, std::move(*job), with_somebody});
     }
+    if (all.size() != before) --messages;
     others->Next();
   }
-  for (const auto* each : {&in_hand, &others}) {
+  for (const auto* each : {&in_hand, &others, &jobs}) {
     if (!(*each)->status().ok()) return tl::unexpected<Error>(to_error((*each)->status(), "queued messages"));
   }
   return all;
