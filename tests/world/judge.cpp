@@ -22,9 +22,11 @@ void judge_story(const std::string& recipient, const Story& story, std::uint64_t
   const auto fault = [&](const std::string& what) { faults.push_back(what + ": " + recipient); };
   const std::uint64_t arrived = story.stored + story.notified;
   if (story.acknowledged != 0 && arrived == 0) fault("acknowledged and lost");
-  if (nothing_lost && arrived < story.acknowledged) fault("taken for one that came before");
+  // Only what carries a Message-ID may be (R12).
+  if ((nothing_lost || !story.has_id) && arrived < story.acknowledged) fault("taken for one that came before");
   if (story.acknowledged != 0 && story.stored == 0 && !story.refused) fault("a failure was told of what nobody refused");
   if (story.altered) fault("altered on its way");
+  if (story.undeclared) fault("8-bit octets that the next hop was not told of");
   if (story.refused && story.stored != 0) fault("stored where it is refused");
   if (story.refused && story.acknowledged_at && story.notified_at && *story.notified_at - *story.acknowledged_at > kSoon) fault("a failure was told late");
   const bool was_found = facts.crashes != 0 && facts.log.delivered_uncommitted.contains(recipient);
@@ -163,6 +165,10 @@ void judge_layers(const Facts& facts, Faults& faults) {
 
 void judge_log(const Facts& facts, Faults& faults) {
   for (const std::string& line : facts.log.blamed) faults.push_back("in the log, others pay for the descriptors that the relay lacked: " + line);
+  for (const std::string& client : facts.log.refused_for_errors) {
+    const bool made_them = facts.witness.tls_required || client.find(facts.rude.text()) != client.npos;
+    if (!made_them) faults.push_back("a client that made no errors was told of too many: " + client);
+  }
   std::set<std::string> killed;  // clients of connections that ended with their process
   for (const auto& sight : facts.witness.all()) {
     if (sight->killed) killed.insert(observe::client_text(sight->remote));

@@ -22,6 +22,7 @@ struct Facts {
   std::uint64_t crashes = 0;
   std::size_t lost = 0;  // connections
   bool spool_was_in_trouble = false;
+  const IpAddress& rude;  // the one client that makes errors, unless somebody on the path makes them for others
 };
 
 /// Of each recipient: nothing that was acknowledged is lost, nothing arrives that was not, nothing twice without a reason.

@@ -35,6 +35,7 @@ void LogBook::write(LogLevel level, std::string_view text) {
     const std::string_view to = line.value("to");
     delivered_uncommitted.emplace(to.substr(1, to.find('@') - 1));
   }
+  if (event == "reject" && line.value("reply").find("Too many errors") != std::string_view::npos) refused_for_errors.emplace_back(line.value("client"));
   if (event == "duplicate") recognised.insert(std::string(line.value("queue-id")));
   const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";
   if (judges && text.find(kTooManyOpenFiles) != text.npos) blamed.emplace_back(text);

@@ -14,13 +14,24 @@ namespace adieu::world {
 
 class Names {
  public:
-  /// `living`: where mail hosts are. Whether any question fails is the world's to say.
-  Names(Clock& clock, std::vector<IpAddress> living, bool fails);
+  /// Where mail hosts are that take mail, and one that never does; whether there may be a way to IPv6, where nobody answers; whether questions fail.
+  struct Surroundings {
+    std::vector<IpAddress> living;
+    IpAddress busy;
+    bool ipv6 = false;
+    bool fails = false;
+    bool silent = false;  // where mail is taken at all, nobody answers for the first hour or two, and then everybody does
+  };
+  Names(Clock& clock, Surroundings surroundings);
 
-  /// What recipients' domains there are; each is one of the following.
-  static std::string domain(std::size_t number) { return "d" + std::to_string(number) + ".example"; }
-  static constexpr std::size_t kDomains = 8;
-  /// Mail for it fails: it does not exist, takes no mail, or has no host with an address. Mail for any other arrives sooner or later.
+  /// Mail for it goes by a next hop whose host is this name (kHost), which may not exist for a while.
+  static constexpr const char* kNamed = "named.example";
+  static constexpr const char* kHost = "mx.named.example";
+  /// What recipients' domains there are; each is one of the following. One has a label that no name may have (RFC 1035 section 2.3.4).
+  static std::string domain(std::size_t number);
+  static constexpr std::size_t kDomains = 10;
+  /// Mail for it fails: it does not exist, takes no mail, has no host with an address, or leads to the relay's own machine. Mail for any other arrives
+  /// sooner or later.
   bool takes_no_mail(const std::string& domain) const;
 
   /// Of one process; this outlives it.
@@ -48,8 +59,14 @@ class Names {
 
   Domain make(const std::string& name);
   Zone living_zone(const std::string& name);
+  Zone busy_zone(const std::string& name);
+  Zone crowded_zone(const std::string& name);
+  Zone own_zone(const std::string& name);
+  Domain named();
+  void silence(Domain& domain);
   dns::Addresses addresses_of(std::vector<IpAddress> addresses) const;
   IpAddress dead();
+  IpAddress dead_of(const char* network);
   const Domain* domain_of(const std::string& name) const;
   dns::MailExchangers exchangers(const std::string& domain) const;
   dns::Addresses addresses(const std::string& host) const;
@@ -57,7 +74,7 @@ class Names {
   Answer ask(std::map<std::string, Kept<Answer>>& kept, const std::string& name, Answer (Names::*look)(const std::string&) const);
 
   Clock& clock_;
-  const std::vector<IpAddress> living_;
+  const Surroundings surroundings_;
   double fails_ = 0;
   std::map<std::string, Domain> domains_;
   std::map<std::string, Kept<dns::MailExchangers>> kept_exchangers_;

@@ -48,7 +48,9 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
     latency_ = clock_.between(Duration(0), Duration(80));
     capacity_ = static_cast<std::size_t>(clock_.between(2'000, 60'000));
     if (clock_.happens(network.attacks)) attacker_.emplace(clock_);
-    if (clock_.happens(network.lossless.contains(connection.server.address) ? 0 : network.loses)) {
+    const bool is_near = network.near.contains(connection.server.address);
+    if (is_near) capacity_ = 60'000;
+    if (clock_.happens(is_near ? 0 : network.loses)) {
       fate_ = static_cast<Fate>(clock_.between(0, 2));
       lost_side_ = static_cast<int>(clock_.between(0, 1));
       // Most of what is said is short.
@@ -71,9 +73,10 @@ class Network::Link final : public std::enable_shared_from_this<Link> {
       return;
     }
     std::string octets(said);
-    // As middleboxes do with what they do not know, where they can read it: so that mail goes by DATA too, with its dots.
-    constexpr std::string_view kChunking = "CHUNKING\r\n";
-    if (const std::size_t at = octets.find(kChunking); network_.hides_chunking && at != octets.npos) octets[at] = 'X';
+    // As middleboxes do with what they do not know, where they can read it: so that mail goes by DATA too, with its dots, and as 7-bit mail.
+    for (const std::string& extension : network_.hidden) {
+      if (const std::size_t at = octets.find(extension); at != octets.npos) octets[at] = 'X';
+    }
     std::size_t whole = octets.size();
     if (fate_ && side == lost_side_ && !lost_) {
       if (carried_ + octets.size() < lost_at_) {
@@ -355,7 +358,7 @@ tl::expected<std::unique_ptr<Stream>, ConnectFailure> Host::connect(const Endpoi
   auto link = std::make_shared<Network::Link>(network_, connection);
   auto stream = std::make_unique<Network::End>(link, 0);
   link->attach(0, stream.get());
-  if (clock_.happens(network_.lossless.contains(endpoint.address) ? 0 : network_.loses / 4)) {  // nobody answers, and nobody says why
+  if (clock_.happens(network_.near.contains(endpoint.address) ? 0 : network_.loses / 4)) {  // nobody answers, and nobody says why
     ++network_.lost_;
     return stream;
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "adieu/base/loop.h"
 #include "attacker.h"
@@ -34,14 +35,14 @@ class Network {
 
   /// Of new connections: whether, and how, they end before their time.
   double loses = 0;
-  /// Those to these servers never do.
-  std::set<IpAddress> lossless;
+  /// Those to these servers never do, and hold much.
+  std::set<IpAddress> near;
   /// Whether processes know at once that there is no way to IPv6; else nobody there answers.
   bool knows_no_ipv6 = false;
   /// Of new connections: how many have somebody on their path.
   double attacks = 0;
-  /// Whether middleboxes hide CHUNKING where they can read it.
-  bool hides_chunking = false;
+  /// Extensions that middleboxes hide where they can read them, each with the end of its line.
+  std::vector<std::string> hidden;
   /// How many connections were ended, or attacked, so far.
   std::size_t lost() const { return lost_; }
   /// Streams that are open, at both ends counted.

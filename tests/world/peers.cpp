@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adieu/protocol/mail/seven_bit.h"
 #include "adieu/protocol/smtp/reply_catalog.h"
 #include "names.h"
 
@@ -17,16 +18,62 @@ std::string queue_id_of(const smtp::Reply& reply) {
 }
 
 constexpr std::uint64_t kAttempts = 12;  // of a client, before it gives a message up
+constexpr const char* kEmptyLine = "\r\n\r\n";
+
+/// Mail data that was converted to quoted-printable, as it was before: its text alone (RFC 2045 section 6.7).
+std::string decoded_text(const std::string& octets) {
+  std::string text;
+  for (std::size_t at = octets.find(kEmptyLine) + 4; at < octets.size(); ++at) {
+    if (octets[at] != '=') {
+      text += octets[at];
+      continue;
+    }
+    const std::string code = octets.substr(at + 1, 2);
+    if (code != "\r\n") text += static_cast<char>(std::stoi(code, nullptr, 16));
+    at += 2;
+  }
+  return text;
+}
+
+/// Whether it is what its client sent, behind whatever trace fields.
+bool has_arrived_whole(const std::string& octets, const Message& message) {
+  if (octets.ends_with(message.arrives)) return true;
+  const std::size_t header_end = octets.find(kEmptyLine);
+  if (!message.eight_bit || octets.substr(0, header_end).find("Content-Transfer-Encoding: quoted-printable") == octets.npos) return false;
+  return decoded_text(octets) == message.arrives.substr(message.arrives.find(kEmptyLine) + 4);
+}
 
 }  // namespace
 
-std::string message_of(const std::string& token) {
+Message message_of(const std::string& token) {
   Clock chance(std::hash<std::string>()(token));
-  std::string octets = "From: <" + token + "@client.example>\r\nMessage-ID: <" + token + "@client.example>\r\nSubject: " + token + "\r\n\r\n";
+  Message message;
+  std::string text;
   std::int64_t lines = chance.happens(0.2) ? chance.between(50, 400) : chance.between(0, 20);
   if (chance.happens(0.02)) lines = 10'000;  // more than one part of what the spool is read in
-  for (std::int64_t line = 0; line < lines; ++line) octets += chance.happens(0.1) ? ".\r\n" : "a line of " + token + " that says nothing\r\n";
-  return octets;
+  for (std::int64_t line = 0; line < lines; ++line) text += chance.happens(0.1) ? ".\r\n" : "a line of " + token + " that says nothing\r\n";
+  const std::string subject = "Subject: " + token + "\r\n";
+  switch (chance.between(0, 9)) {
+    case 0:  // as devices write: text alone, whose first line would continue whatever field stood before it
+      message.has_id = false;
+      message.octets = "\tAlarm: " + token + "\r\n" + text;
+      message.arrives = kEmptyLine + message.octets;
+      return message;
+    case 1:  // or right behind the header
+      message.has_id = false;
+      message.octets = subject + "no field\r\n" + text;
+      message.arrives = subject + "\r\nno field\r\n" + text;
+      return message;
+    case 2:
+      message.eight_bit = true;
+      text.insert(0, "gr\xc3\xbc\xc3\x9f from " + token + ", without anything that would have to be encoded in quoted-printable\r\n");
+      message.octets = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
+      break;
+    default: break;
+  }
+  message.octets += "From: <" + token + "@client.example>\r\nMessage-ID: <" + token + "@client.example>\r\n" + subject + "\r\n" + text;
+  message.arrives = message.octets;
+  return message;
 }
 
 std::vector<mail::Mailbox> recipients_of(const std::string& token) {
@@ -60,7 +107,8 @@ Client::Client(Host& host, Endpoint relay, Stories& stories, const Tls& tls, std
   profile_.starttls = tls.required ? smtp::ClientStartTls::required : starts ? smtp::ClientStartTls::when_offered : smtp::ClientStartTls::never;
   if (host.clock().happens(tls.required ? 0.8 : 0.3)) profile_.renew_after_messages = 1;
   for (const std::string& token : waiting_) {
-    if (host.clock().happens(0.1)) twice_.insert(token);
+    // What has no Message-ID may be the same lines again.
+    if (host.clock().happens(message_of(token).has_id ? 0.1 : 0.5)) twice_.insert(token);
   }
   profile_.channels = channels_.get();
   again_->set(host.now() + host.clock().between(Duration(0), std::chrono::minutes(2)));
@@ -104,13 +152,16 @@ void Client::next_message() {
   if (++attempts_[sending_] == 1) {
     left_[sending_] = recipients_of(sending_);
   }
-  octets_ = message_of(sending_);
+  const Message sent = message_of(sending_);
+  octets_ = sent.octets;
   recipients_ = left_[sending_];
   supplied_ = 0;
   smtp::OutgoingMessage message;
   message.envelope.reverse_path = {sending_, "client.example"};
   message.envelope.forward_paths = recipients_;
   message.size = octets_.size();
+  // Not every client declares what it sends.
+  if (sent.eight_bit && recipients_.size() != 1) message.envelope.body = mail::BodyType::eight_bit_mime;
   connection_->send(std::move(message), host_.now());
 }
 
@@ -136,6 +187,7 @@ void Client::work() {
       stories_[sending_].client_unsure += any([](const smtp::Outcome& each) { return each.may_have_arrived; });
       for (std::size_t i = 0; i < recipients_.size(); ++i) {
         Story& story = stories_[recipients_[i].local_part];
+        story.has_id = message_of(sending_).has_id;
         const smtp::Outcome& outcome = finished->outcomes[i];
         if (outcome.may_have_arrived) ++story.client_unsure;
         if (outcome.fate == smtp::Fate::delivered) {
@@ -168,7 +220,7 @@ void Client::work() {
 /// A message that the next hop has begun to take.
 class NextHop::Mail final : public smtp::Transaction {
  public:
-  Mail(NextHop& hop, mail::Mailbox reverse_path) : hop_(hop), reverse_path_(std::move(reverse_path)) {}
+  Mail(NextHop& hop, mail::Mailbox reverse_path, mail::BodyType body) : hop_(hop), reverse_path_(std::move(reverse_path)), body_(body) {}
   ~Mail() override = default;
   void acknowledge() noexcept override {
     if (octets.find(Attacker::kWord) != octets.npos) hop_.stories_[std::string(Attacker::kWord) + ".0"].altered = true;
@@ -181,7 +233,8 @@ class NextHop::Mail final : public smtp::Transaction {
       Story& story = hop_.stories_[path.local_part];
       ++story.stored;
       if (!story.stored_at) story.stored_at = hop_.host_.now();
-      story.altered |= !octets.ends_with(message_of(path.local_part.substr(0, path.local_part.find('.'))));
+      story.altered |= !has_arrived_whole(octets, message_of(path.local_part.substr(0, path.local_part.find('.'))));
+      story.undeclared |= body_ != mail::BodyType::eight_bit_mime && mail::has_eight_bit(octets);
     }
   }
   /// RFC 3464 section 2.3.2: whom it is about.
@@ -202,6 +255,7 @@ class NextHop::Mail final : public smtp::Transaction {
  private:
   NextHop& hop_;
   const mail::Mailbox reverse_path_;
+  const mail::BodyType body_;
 };
 
 NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls, Log& log, const Moods& moods)
@@ -209,6 +263,8 @@ NextHop::NextHop(Host& host, Endpoint endpoint, Stories& stories, const Tls& tls
   profile_.name = endpoint.text();
   profile_.channels = tls.server();
   profile_.connection.session.hostname = "hop.example";
+  profile_.connection.session.limits.recipients = moods.recipients;
+  if (moods.ends_tls) profile_.connection.handshake_timeout = Duration(0);
   profile_.connection.tls = tls.required ? smtp::ServerTls::required : smtp::ServerTls::optional;
   profile_.connection.channels = profile_.channels.get();
   listening_ = std::make_unique<receive::Listening>(host, profile_, limits_, *this, closures_, log, [] {});
@@ -222,11 +278,11 @@ bool NextHop::is_refused(const std::string& local_part) {
 }
 
 std::optional<smtp::Answer> NextHop::ask(const receive::Client&, smtp::Question question, std::function<void(smtp::Answer)> later) {
-  const bool defers = host_.clock().happens(moods_.defers);
+  const bool defers = host_.clock().happens(moods_.defers) || moods_.always_defers == question.index();
   const smtp::Reply busy{451, smtp::EnhancedStatus{4, 3, 0}, "not now"};
   if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {
     if (defers) return smtp::MailAnswer(busy);
-    return smtp::MailAnswer(std::make_unique<Mail>(*this, std::move(mail->reverse_path)));
+    return smtp::MailAnswer(std::make_unique<Mail>(*this, std::move(mail->reverse_path), mail->body));
   }
   if (auto* recipient = std::get_if<smtp::RecipientQuestion>(&question)) {
     if (defers) return smtp::RecipientAnswer{busy};
@@ -243,7 +299,7 @@ std::optional<smtp::Answer> NextHop::ask(const receive::Client&, smtp::Question 
   }
   const smtp::Reply reply = defers ? busy : smtp::reply::queued("hop");
   auto& mail = static_cast<Mail&>(*std::get<smtp::CommitQuestion>(question).transaction);
-  host_.clock().after(host_.clock().between(Duration(0), moods_.slowest), [alive = std::weak_ptr(mail.alive), later = std::move(later), reply] {
+  host_.clock().after(host_.clock().between(moods_.quickest, moods_.slowest), [alive = std::weak_ptr(mail.alive), later = std::move(later), reply] {
     if (!alive.expired()) later(smtp::CommitAnswer{reply});
   });
   return std::nullopt;

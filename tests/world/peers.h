@@ -26,8 +26,10 @@ struct Story {
   std::uint64_t notified = 0;        // notifications of its failure that arrived
   std::uint64_t heard = 0;           // of a token: how often its client heard 2xx
   std::set<std::pair<std::string, std::string>> queue_ids;  // that its client was told, with its forward-path as the log writes it
+  bool has_id = true;                // its message has a Message-ID
   bool refused = false;              // for good, by the next hop or the name service
   bool altered = false;              // what arrived did not end with what its client sent
+  bool undeclared = false;           // it arrived with 8-bit octets that the next hop was not told of
   std::optional<Instant> acknowledged_at;  // the first time
   std::optional<Instant> stored_at;        // likewise
   std::optional<Instant> notified_at;      // likewise
@@ -37,7 +39,14 @@ using Stories = std::map<std::string, Story>;
 
 /// What a client sends under a token: always the same octets, to always the same recipients. Those of a token that begins with an n are in domains of
 /// Names, too.
-std::string message_of(const std::string& token);
+struct Message {
+  std::string octets;
+  /// What those end with that arrive: where the header ends is told by an empty line then.
+  std::string arrives;
+  bool eight_bit = false;
+  bool has_id = true;  // a Message-ID
+};
+Message message_of(const std::string& token);
 std::vector<mail::Mailbox> recipients_of(const std::string& token);
 
 /// Sends its messages over one connection after another until each is acknowledged, or given up.
@@ -77,8 +86,12 @@ class Client {
 /// How a next hop takes mail.
 struct Moods {
   double defers = 0;      // 451, at any of its commands
+  std::optional<std::size_t> always_defers;  // at one of them, as smtp::Question numbers them
   double refuses = 0;     // 550 to a recipient, of some tokens for good
-  Duration slowest{};     // the longest that it thinks about a message
+  Duration quickest{};    // how long it thinks about a message, at least
+  Duration slowest{};     // and at most
+  std::size_t recipients = 1000;  // that it takes in a transaction
+  bool ends_tls = false;  // it offers STARTTLS, and closes instead of shaking hands
 };
 
 class NextHop final : public receive::MailHandler {

@@ -124,6 +124,8 @@ void Sight::writes(Octets octets) {
     if (octets != channel_->output()) fault("what it says is not its TLS layer's");
   } else if (!std::holds_alternative<tls::Plain>(state_)) {
     fault("it speaks in clear where not both close_notify have passed (R4, R8)");
+  } else if (witness_.tls_required && !accepted && octets.find("MAIL FROM") != octets.npos) {
+    fault("it gives a message away in clear where TLS is required");
   }
 }
 
@@ -139,6 +141,10 @@ void Sight::closes() {
 }
 
 std::shared_ptr<Sight> Witness::see(Endpoint local, Endpoint remote, bool accepted) {
+  const IpAddress& there = remote.address;
+  if (!accepted && (there == local.address || there == IpAddress() || there == IpAddress::v6({}) || there.is_loopback())) {
+    faults.push_back("it dials itself: " + remote.text());
+  }
   auto sight = std::make_shared<Sight>(*this, local, remote, accepted);
   all_.push_back(sight);
   live_.insert(sight.get());

@@ -71,6 +71,8 @@ class Witness {
   std::size_t open() const { return live_.size(); }
   const std::vector<std::shared_ptr<Sight>>& all() const { return all_; }
   std::vector<std::string> faults;
+  /// No envelope goes in clear.
+  bool tls_required = false;
   /// The layers that came to an end: their events in order, and the state they led to.
   std::set<std::string> walks;
 

@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::uint64_t kMostEvents = 2'000'000;
 constexpr std::uint64_t kDurable = 5;  // one world of so many has the durable spool, which is much slower
+constexpr std::size_t kFewLayers = 3;
 constexpr auto kLongest = std::chrono::hours(24 * 30);
 /// From an acknowledgement to the next hop that is well, where nobody else is to delay it: more than the messages before it take, less than any back-off.
 constexpr Duration kLongestWait = std::chrono::seconds(30);
@@ -37,11 +38,14 @@ listen 192.0.2.1:25 { tls off }
 network local 198.51.100.0/24
 next-hop first { host 192.0.2.9:25; tls off; connections 3 }
 next-hop second { host 192.0.2.10:25; tls off; connections 1; recipients 2 }
+next-hop named { host mx.named.example:25; tls off; connections 3 }
 next-hop internet { mx; tls off }
 domains one one.example client.example
 domains two two.example
+domains named named.example
 relay from network local to domains one via first
 relay from network local to domains two via second
+relay from network local to domains named via named
 relay from network local to any via internet
 reject from any to any with "550 5.7.1 no"
 limits { connections 12; connections-per-address 4; outbound-connections 2 }
@@ -50,6 +54,8 @@ retry { after 1m 5m 15m; then-every 30m; give-up 20d }
 
 const IpAddress kRelay = *IpAddress::parse("192.0.2.1");
 const std::array kHops = {*IpAddress::parse("192.0.2.9"), *IpAddress::parse("192.0.2.10")};
+const IpAddress kRude = *IpAddress::parse("198.51.100.99");
+const IpAddress kBusy = *IpAddress::parse("192.0.2.11");
 
 /// The relay's process: what daemon::Relay and daemon::Shard put together, over this world.
 class Process {
@@ -73,6 +79,7 @@ class Process {
     for (const config::NextHop& policy : config.next_hops) {
       deliver::NextHopProfile profile = deliver::next_hop_profile(config, policy);
       profile.outbound.connection.starttls = tls.required ? smtp::ClientStartTls::required : smtp::ClientStartTls::when_offered;
+      profile.outbound.plaintext_after_tls_failure = !tls.required;
       profile.outbound.channels = [&tls](const std::string&) { return tls.client(); };
       next_hops_.emplace(policy.name, std::move(profile));
     }
@@ -210,21 +217,48 @@ class World {
     tls_.client = [this, make = tls_.client] { return network_.witness.watch(make()); };
     tls_.required = attacked;
     network_.attacks = has("attackers", attacked ? 1 : 0) ? 0.5 : 0;
-    network_.hides_chunking = has("middleboxes", 0.5);
+    if (has("middleboxes", 0.5)) network_.hidden.emplace_back("CHUNKING\r\n");
+    if (has("old-middleboxes", 0.3)) network_.hidden.emplace_back("8BITMIME\r\n");
     const double loses = 0.01 * static_cast<double>(clock_.between(1, 60));
     network_.loses = has("losses", attacked ? 0.3 : 0.7) ? loses : 0;
     if (has("renewal", attacked ? 1 : 0.3)) {
       for (config::NextHop& next_hop : config_.next_hops) next_hop.renew_after_messages = 2;
     }
-    // The second next hop is well and near, and there are connections for both.
-    well_ = !attacked && !is_durable() && clock_.happens(0.3);
-    if (well_) {
-      network_.lossless.insert(kHops[1]);
-      config_.limits.outbound_connections = 40;
+    if (has("strict-limits", 0.3)) {
+      config_.limits.session.recipients = 2;
+      config_.limits.session.errors = 3;
+      config_.limits.session.layers = kFewLayers;
     }
     has_names_ = has("names", 0.3);
-    network_.knows_no_ipv6 = clock_.happens(0.5);
-    names_.emplace(clock_, std::vector(kHops.begin(), kHops.end()), has("unanswered-questions", 0.5));
+    network_.witness.tls_required = attacked;
+    make_well(!attacked && !is_durable() && clock_.happens(0.3));
+    network_.knows_no_ipv6 = clock_.happens(0.5) && !all_well_;
+    names_.emplace(clock_, Names::Surroundings{{kHops.begin(), kHops.end()}, kBusy, !network_.knows_no_ipv6, has("unanswered-questions", 0.5), all_well_});
+  }
+
+  /// The second next hop is well and near, and does not wait for others: there are connections for both, or, where it is the others' hosts that do not
+  /// answer, what is set aside of few of them. It may take its time for each message, or few recipients at once: nobody waits for that a second time.
+  void make_well(bool is_so) {
+    well_ = is_so;
+    const std::int64_t kind = clock_.between(0, 2);
+    if (!is_so) return;
+    network_.near.insert(kHops[1]);
+    config_.limits.outbound_connections = 40;
+    auto& policy = *std::find_if(config_.next_hops.begin(), config_.next_hops.end(), [](const auto& each) { return each.name == "second"; });
+    if (kind == 0) {
+      policy.connections = 20;
+      policy.recipients = 100;
+      well_moods_.quickest = std::chrono::seconds(20);
+      well_moods_.slowest = std::chrono::seconds(21);
+    } else if (kind == 1) {
+      policy.recipients = 100;
+      well_moods_.recipients = 2;
+    } else if (has_names_) {
+      all_well_ = true;
+      network_.near.insert(kHops.begin(), kHops.end());
+      config_.limits.outbound_connections = 4;
+      for (config::NextHop& each : config_.next_hops) each.connect_timeout = std::chrono::minutes(2);
+    }
   }
 
   bool is_durable() const { return seed_ % kDurable == 0; }
@@ -239,10 +273,12 @@ class World {
     for (const IpAddress& address : kHops) {
       Hop& hop = *hops_.emplace_back(new Hop{Host(clock_, network_, address), {address, 25}, {}, {}});
       const double defers = 0.01 * static_cast<double>(clock_.between(1, 40));
-      const bool well = well_ && address == kHops[1];
+      const bool well = well_ && (address == kHops[1] || all_well_);
+      if (well && address == kHops[1]) hop.moods = well_moods_;
       if (has("deferrals", 0.5) && !well) hop.moods.defers = defers;
       hop.moods.refuses = refuses;
-      hop.moods.slowest = has("slowness", 0.3) && !well ? std::chrono::minutes(12) : Duration(300);
+      hop.moods.slowest = std::max(hop.moods.slowest, has("slowness", 0.3) && !well ? std::chrono::minutes(12) : Duration(300));
+      hop.moods.ends_tls = has("broken-tls", 0.2) && !tls_.required;
       start(hop);
       const Duration from = clock_.between(Duration(0), std::chrono::minutes(30));
       const Duration until = from + clock_.between(Duration(0), std::chrono::hours(2));
@@ -254,6 +290,10 @@ class World {
       });
       clock_.after(until, [this, &hop] { start(hop); });
     }
+    Hop& busy = *hops_.emplace_back(new Hop{Host(clock_, network_, kBusy), {kBusy, 25}, {}, {}});
+    constexpr std::array<std::size_t, 3> kQuestions = {0, 1, 3};  // MAIL, RCPT, and the end of data
+    busy.moods.always_defers = kQuestions[static_cast<std::size_t>(clock_.between(0, 2))];
+    start(busy);
   }
   void start(Hop& hop) { hop.next_hop.emplace(hop.host, hop.endpoint, stories_, tls_, hop_log_, hop.moods); }
   void start_relay() {
@@ -266,7 +306,9 @@ class World {
       std::vector<std::string> tokens;
       for (std::int64_t i = clock_.between(1, 8); i > 0; --i) {
         // The seed is a part of them, since they alone decide about octets and recipients: no two worlds send the same.
-        const std::string token = (has_names_ ? "n" : "m") + std::to_string(seed_) + "-" + std::to_string(number) + "-" + std::to_string(i);
+        std::string token = (has_names_ ? "n" : "m") + std::to_string(seed_) + "-" + std::to_string(number) + "-" + std::to_string(i);
+        // As list managers write them: local parts may be as long as a command line allows.
+        if (clock_.happens(0.1)) token += "-" + std::string(64, 'v');
         verdict_.parts.insert(token);
         if (!options_.without.contains(token)) tokens.push_back(token);
       }
@@ -277,7 +319,7 @@ class World {
   }
 
   void make_trouble() {
-    rude_host_.emplace(clock_, network_, *IpAddress::parse("198.51.100.99"));
+    rude_host_.emplace(clock_, network_, kRude);
     const std::int64_t times = clock_.between(1, 3);
     rude_client_.emplace(*rude_host_, Endpoint{kRelay, 25}, rude_channels_, has("rudeness", 0.3) ? times : 0);
     if (has("crashes", 0.3) && !well_) {
@@ -343,9 +385,13 @@ class World {
         if (const auto story = stories_.find(recipient.local_part); story != stories_.end()) story->second.refused = true;
       }
     }
-    const Facts facts{kRelay, stories_, log_, hop_log_, network_.witness, verdict_.crashes, network_.lost(), storage_->was_in_trouble()};
+    const Facts facts{kRelay, stories_, log_, hop_log_, network_.witness, verdict_.crashes, network_.lost(), storage_->was_in_trouble(), kRude};
     judge_stories(facts, verdict_.faults);
     judge_layers(facts, verdict_.faults);
+    for (const auto& sight : network_.witness.all()) {
+      const bool too_many = sight->accepted && sight->local.address == kRelay && sight->endings.size() > config_.limits.session.layers;
+      if (too_many) verdict_.faults.push_back("beyond their bound: " + std::to_string(sight->endings.size()) + " TLS layers of " + sight->remote.text());
+    }
     judge_log(facts, verdict_.faults);
     if (verdict_.crashes == 0) judge_counts(facts, relay_->metrics(), relay_->ledger(), verdict_.faults);
     if (well_) judge_waits(facts, "two.example", kLongestWait, verdict_.faults);
@@ -372,6 +418,8 @@ class World {
   bool rested_ = false;
   Tls tls_;
   bool well_ = false;
+  bool all_well_ = false;
+  Moods well_moods_;
   bool has_names_ = false;
   std::optional<Names> names_;
   std::vector<std::unique_ptr<Hop>> hops_;
