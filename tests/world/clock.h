@@ -23,7 +23,9 @@ class Clock {
   WallTime wall() const { return wall_ + (now_ - Instant{}); }
   void step_wall(Duration by) { wall_ += by; }
 
-  void at(Instant when, Task task) { events_.emplace(std::pair(std::max(when, now_), ++last_), std::move(task)); }
+  void at(Instant when, Task task) {
+    if (!stopped_) events_.emplace(std::pair(std::max(when, now_), ++last_), std::move(task));
+  }
   void after(Duration wait, Task task) { at(now_ + wait, std::move(task)); }
   /// The next event. False: there is none.
   bool turn() {
@@ -36,8 +38,11 @@ class Clock {
   /// Nothing more happens now.
   bool instant_is_over() const { return events_.empty() || events_.begin()->first.first > now_; }
 
-  /// Nothing happens any more; what waited for it goes now.
-  void stop() { events_.clear(); }
+  /// Nothing happens any more; what waited for it goes now, whatever it would begin by that.
+  void stop() {
+    stopped_ = true;
+    events_.clear();
+  }
 
   std::uint64_t random() { return chance_(); }
   /// From `least` to `most`, both among them.
@@ -52,6 +57,7 @@ class Clock {
   WallTime wall_{std::chrono::seconds(1'795'464'082)};
   std::mt19937_64 chance_;
   std::uint64_t last_ = 0;
+  bool stopped_ = false;
   std::map<std::pair<Instant, std::uint64_t>, Task> events_;
 };
 
