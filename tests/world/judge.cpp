@@ -15,6 +15,8 @@ using Faults = std::vector<std::string>;
 
 /// For good is for good: nobody waits for such a failure until the relay gives up, which is twenty days in the world's policy.
 constexpr Duration kSoon = std::chrono::hours(24 * 10);
+/// The policy's `command-timeout`, for a command to begin and again for the whole of it, and a little.
+constexpr Duration kLongestHeld = std::chrono::minutes(11);
 
 /// `notification_unsure`: attempts to deliver notifications about the message that may have arrived.
 void judge_story(const std::string& recipient, const Story& story, std::uint64_t notification_unsure, const Facts& facts, Faults& faults) {
@@ -161,6 +163,26 @@ void judge_layers(const Facts& facts, Faults& faults) {
     }
   }
   if (told != seen) faults.push_back("closure records do not tell what was seen: of connections to next hops");
+}
+
+void judge_clients(const Facts& facts, Faults& faults) {
+  std::vector<const Sight*> trusted;
+  for (const auto& sight : facts.witness.all()) {
+    if (!sight->accepted || sight->local.address != facts.relay) continue;
+    if (facts.trusted.contains(sight->remote.address)) {
+      trusted.push_back(sight.get());
+    } else if (const Duration held = *sight->ended - sight->began; held > kLongestHeld) {
+      faults.push_back("it held a connection for longer than it may: " + sight->remote.text() + " for " + to_text(held));
+    }
+  }
+  for (const auto& [when, client] : facts.log.turned_away_for_all) {
+    const auto is_it = [&client = client](const Sight* sight) { return observe::client_text(sight->remote) == client; };
+    const bool is_trusted = std::any_of(trusted.begin(), trusted.end(), is_it);
+    const bool another_is_there = std::any_of(trusted.begin(), trusted.end(), [&, when = when](const Sight* sight) {
+      return !is_it(sight) && sight->began <= when && *sight->ended >= when;
+    });
+    if (is_trusted && !another_is_there) faults.push_back("a trusted client was turned away, and none was there: " + client);
+  }
 }
 
 void judge_log(const Facts& facts, Faults& faults) {

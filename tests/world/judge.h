@@ -22,6 +22,7 @@ struct Facts {
   std::uint64_t crashes = 0;
   std::size_t lost = 0;  // connections
   bool spool_was_in_trouble = false;
+  const adieu::Network& trusted;
   const IpAddress& rude;  // the one client that makes errors, unless somebody on the path makes them for others
 };
 
@@ -29,6 +30,8 @@ struct Facts {
 void judge_stories(const Facts& facts, std::vector<std::string>& faults);
 /// What the closure records say of each connection is what was seen of it.
 void judge_layers(const Facts& facts, std::vector<std::string>& faults);
+/// Nobody holds a connection of the relay's for longer than its time-outs allow, and what is set aside for trusted clients is theirs.
+void judge_clients(const Facts& facts, std::vector<std::string>& faults);
 /// The story of each message can be read from the log alone.
 void judge_log(const Facts& facts, std::vector<std::string>& faults);
 /// No recipient of that domain, whose next hop is well, has waited longer than that for others.

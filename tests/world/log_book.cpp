@@ -29,7 +29,10 @@ void LogBook::write(LogLevel level, std::string_view text) {
     const std::string client(line.value("client"));
     layers[client.empty() ? connection : client].push_back(line);
   }
-  if (event == "reject" && line.value("command") == "CONNECT") ++turned_away;
+  if (event == "reject" && line.value("command") == "CONNECT") {
+    ++turned_away;
+    if (line.value("limit") == "connections") turned_away_for_all.emplace_back(clock_.now(), line.value("client"));
+  }
   if (event == "spool-commit") not_committed.insert(std::string(line.value("queue-id")));
   if (event == "delivered" && not_committed.contains(std::string(line.value("queue-id")))) {
     const std::string_view to = line.value("to");

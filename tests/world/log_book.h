@@ -42,6 +42,7 @@ class LogBook final : public Log {
   /// Ids of connections of which a record tells how they, or a layer of theirs, ended.
   std::set<std::string> recorded;
   std::uint64_t turned_away = 0;      // connections, of all `reject`
+  std::vector<std::pair<Instant, std::string>> turned_away_for_all;  // of them: when there were as many as there may be of all clients, and who
   std::vector<std::string> refused_for_errors;  // clients that the relay ended a session with because of their errors
   std::vector<std::string> blamed;      // lines that hold what this machine lacked against a message or a next hop
   std::vector<std::string> trace;     // where it was asked for

@@ -136,6 +136,11 @@ MUTANTS = {
     "a-delivery-in-clear-where-tls-is-required": ("src/relay/deliver/outbound.cpp", "end.tls_failed && profile_.plaintext_after_tls_failure && ", "end.tls_failed && "),
     "long-local-parts-are-refused": ("src/protocol/smtp/command_grammar.cpp", "  if (!local_part || !skip", "  if (!local_part || local_part->size() > 64 || !skip"),
     "a-layer-has-no-number": ("src/protocol/smtp/server_session.cpp", "counts.layers >= profile.limits.layers", "false"),
+    "an-octet-of-a-command-renews-its-time": ("src/protocol/smtp/server_session.cpp", "(self.reader.in_line() ? self.line_began : self.last_heard)", "self.last_heard"),
+    "an-octet-of-the-replies-renews-their-time": ("src/protocol/smtp/server_connection.cpp",
+                                                  "without a call of next_action.\n  if (output().empty()) {\n    write_deadline_.reset();\n  } else if (!write_deadline_) {",
+                                                  "without a call of next_action.\n  if (output().empty()) {\n    write_deadline_.reset();\n  } else {"),
+    "no-connection-is-set-aside-for-trusted-clients": ("src/relay/access/limits.cpp", "sum = trusted ? 0 : left(", "sum = true ? 0 : left("),
 }
 
 

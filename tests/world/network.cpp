@@ -341,7 +341,9 @@ void Network::accept(std::unique_ptr<Stream> stream, const Connection& connectio
     return;
   }
   found->second.user->on_failure({ErrorKind::unavailable, std::string(kTooManyOpenFiles)});
+  ++backlog_;
   clock_.after(kOutOfDescriptors, [this, waits = std::make_shared<std::unique_ptr<Stream>>(std::move(stream)), connection] {
+    --backlog_;
     accept(std::move(*waits), connection);
   });
 }

@@ -45,6 +45,8 @@ class Network {
   std::vector<std::string> hidden;
   /// How many connections were ended, or attacked, so far.
   std::size_t lost() const { return lost_; }
+  /// Streams that wait to be accepted: they are nobody's yet.
+  std::size_t backlog() const { return backlog_; }
   /// Streams that are open, at both ends counted.
   std::size_t open() const { return witness.open(); }
 
@@ -60,6 +62,7 @@ class Network {
   };
   std::map<Endpoint, Listening> listeners_;
   std::size_t lost_ = 0;
+  std::size_t backlog_ = 0;
   std::uint16_t last_port_ = 20'000;
 };
 

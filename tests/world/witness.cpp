@@ -90,6 +90,9 @@ class Witness::WatchedChannels final : public tls::ChannelFactory {
   const std::unique_ptr<tls::ChannelFactory> inner_;
 };
 
+Sight::Sight(Witness& witness, Endpoint here, Endpoint there, bool by_server)
+    : local(here), remote(there), accepted(by_server), began(witness.clock_.now()), witness_(witness) {}
+
 bool Sight::received_close_notify() const {
   const auto* closing = std::get_if<tls::Closing>(&state_);
   return closing != nullptr && closing->received;
@@ -149,6 +152,11 @@ std::shared_ptr<Sight> Witness::see(Endpoint local, Endpoint remote, bool accept
   all_.push_back(sight);
   live_.insert(sight.get());
   return sight;
+}
+
+void Witness::gone(Sight& sight) {
+  sight.ended = clock_.now();
+  live_.erase(&sight);
 }
 
 void Witness::kill(const IpAddress& address) {

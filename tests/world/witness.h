@@ -20,11 +20,13 @@ class Witness;
 /// One end of one connection, from its beginning; stays when the end is gone.
 class Sight {
  public:
-  Sight(Witness& witness, Endpoint here, Endpoint there, bool by_server) : local(here), remote(there), accepted(by_server), witness_(witness) {}
+  Sight(Witness& witness, Endpoint here, Endpoint there, bool by_server);
 
   const Endpoint local;
   const Endpoint remote;
   const bool accepted;               // by the server's end
+  const Instant began;
+  std::optional<Instant> ended;
   bool killed = false;               // its process was: what it had open leaves no record
   std::vector<tls::Ending> endings;  // of its TLS layers, in order
 
@@ -58,7 +60,7 @@ class Witness {
   explicit Witness(const Clock& clock) : clock_(clock) {}
 
   std::shared_ptr<Sight> see(Endpoint local, Endpoint remote, bool accepted);
-  void gone(Sight& sight) { live_.erase(&sight); }
+  void gone(Sight& sight);
   /// The end that something happens at, until it happens at another one: a channel that is made belongs to it.
   void at(std::shared_ptr<Sight> sight) { at_ = std::move(sight); }
   /// The process at that address is about to be killed.

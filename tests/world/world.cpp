@@ -15,6 +15,7 @@
 #include "adieu/relay/receive/reception.h"
 #include "io/gnutls/gmac.h"
 #include "judge.h"
+#include "holder.h"
 #include "log_book.h"
 #include "names.h"
 #include "peers.h"
@@ -54,6 +55,7 @@ retry { after 1m 5m 15m; then-every 30m; give-up 20d }
 
 const IpAddress kRelay = *IpAddress::parse("192.0.2.1");
 const std::array kHops = {*IpAddress::parse("192.0.2.9"), *IpAddress::parse("192.0.2.10")};
+const adieu::Network kClients = *adieu::Network::parse("198.51.100.0/24");
 const IpAddress kRude = *IpAddress::parse("198.51.100.99");
 const IpAddress kBusy = *IpAddress::parse("192.0.2.11");
 
@@ -322,6 +324,7 @@ class World {
     rude_host_.emplace(clock_, network_, kRude);
     const std::int64_t times = clock_.between(1, 3);
     rude_client_.emplace(*rude_host_, Endpoint{kRelay, 25}, rude_channels_, has("rudeness", 0.3) ? times : 0);
+    make_holders();
     if (has("crashes", 0.3) && !well_) {
       for (std::int64_t crash = clock_.between(1, 3); crash > 0; --crash) {
         clock_.after(clock_.between(Duration(0), clock_.happens(0.5) ? std::chrono::minutes(4) : std::chrono::hours(3)), [this] { kill_relay(); });
@@ -344,6 +347,19 @@ class World {
       });
     }
   }
+  /// From outside: some, or more than the relay takes.
+  void make_holders() {
+    constexpr std::size_t kOfEach = 4;
+    const std::int64_t count = clock_.happens(0.5) ? 16 : clock_.between(1, 3);
+    const Instant until = clock_.now() + clock_.between(Duration(0), std::chrono::hours(3));
+    if (!has("holders", 0.2)) return;
+    for (std::int64_t number = 0; number < count; ++number) {
+      if (holders_.size() % kOfEach == 0) {
+        hosts_.push_back(std::make_unique<Host>(clock_, network_, *IpAddress::parse("203.0.113." + std::to_string(number + 1))));
+      }
+      holders_.push_back(std::make_unique<Holder>(*hosts_.back(), Endpoint{kRelay, 25}, static_cast<Holder::Manner>(clock_.between(0, 2)), until));
+    }
+  }
   void kill_relay() {
     if (rested_ || !storage_->started()) return;
     ++verdict_.crashes;
@@ -357,7 +373,9 @@ class World {
 
   void say(const std::string& what) { log_.write(LogLevel::info, LogLine("world").field("what", what)); }
   bool rests() const {
-    return relay_ && rude_client_->done() && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->done(); }) && storage_->stored() == 0 &&
+    return relay_ && rude_client_->done() && std::all_of(holders_.begin(), holders_.end(), [](const auto& holder) { return holder->done(); }) &&
+           std::all_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->done(); }) &&
+           storage_->stored() == 0 &&
            network_.open() == 0;
   }
   std::string state() const {
@@ -370,7 +388,7 @@ class World {
       if (count > most) verdict_.faults.push_back("beyond their bound: " + std::to_string(count) + " " + what);
     };
     const std::size_t connections = config_.limits.connections + config_.limits.outbound_connections;
-    bound("connections", network_.witness.open(kRelay), connections);
+    bound("connections", network_.witness.open(kRelay), connections + network_.backlog());
     bound("timers", relay_->timers(), Process::kTimers + 2 * connections);
   }
 
@@ -385,9 +403,11 @@ class World {
         if (const auto story = stories_.find(recipient.local_part); story != stories_.end()) story->second.refused = true;
       }
     }
-    const Facts facts{kRelay, stories_, log_, hop_log_, network_.witness, verdict_.crashes, network_.lost(), storage_->was_in_trouble(), kRude};
+    const Facts facts{kRelay, stories_, log_, hop_log_, network_.witness, verdict_.crashes, network_.lost(), storage_->was_in_trouble(),
+                      kClients, kRude};
     judge_stories(facts, verdict_.faults);
     judge_layers(facts, verdict_.faults);
+    judge_clients(facts, verdict_.faults);
     for (const auto& sight : network_.witness.all()) {
       const bool too_many = sight->accepted && sight->local.address == kRelay && sight->endings.size() > config_.limits.session.layers;
       if (too_many) verdict_.faults.push_back("beyond their bound: " + std::to_string(sight->endings.size()) + " TLS layers of " + sight->remote.text());
@@ -400,6 +420,7 @@ class World {
   /// All go before what they stand on.
   void end() {
     clients_.clear();
+    holders_.clear();
     rude_client_.reset();
     relay_.reset();
     hops_.clear();
@@ -429,6 +450,7 @@ class World {
   std::function<std::unique_ptr<tls::ChannelFactory>()> rude_channels_;
   std::optional<Host> rude_host_;
   std::optional<RudeClient> rude_client_;
+  std::vector<std::unique_ptr<Holder>> holders_;
   const Instant began_ = clock_.now();
   Verdict verdict_;
 };
