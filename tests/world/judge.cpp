@@ -187,6 +187,7 @@ void judge_clients(const Facts& facts, Faults& faults) {
 
 void judge_log(const Facts& facts, Faults& faults) {
   for (const std::string& line : facts.log.blamed) faults.push_back("in the log, others pay for the descriptors that the relay lacked: " + line);
+  for (const std::string& id : facts.log.told_apart) faults.push_back("in the log, failures that come together are told apart: " + id);
   for (const std::string& client : facts.log.refused_for_errors) {
     const bool made_them = facts.witness.tls_required || client.find(facts.rude.text()) != client.npos;
     if (!made_them) faults.push_back("a client that made no errors was told of too many: " + client);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "adieu/base/result.h"
+#include "adieu/relay/deliver/settling.h"
 
 namespace adieu::world {
 
@@ -40,11 +41,32 @@ void LogBook::write(LogLevel level, std::string_view text) {
   }
   if (event == "reject" && line.value("reply").find("Too many errors") != std::string_view::npos) refused_for_errors.emplace_back(line.value("client"));
   if (event == "duplicate") recognised.insert(std::string(line.value("queue-id")));
+  note_failures(line);
   const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";
   if (judges && text.find(kTooManyOpenFiles) != text.npos) blamed.emplace_back(text);
   constexpr std::array<std::string_view, 6> kOfMessages = {"queued", "revoked", "delivered", "deferred", "failed", "removed"};
   if (std::find(kOfMessages.begin(), kOfMessages.end(), event) == kOfMessages.end()) return;
   messages[std::string(line.value("queue-id"))].push_back(std::move(line));
+}
+
+void LogBook::note_failures(const LoggedLine& line) {
+  if (line.event == "failed") untold_.emplace(line.value("queue-id"), clock_.now());
+  const std::string parent(line.value("parent"));
+  const auto first = untold_.find(parent);
+  if (line.event != "queued" || first == untold_.end()) return;
+  std::set<std::string_view> ended;
+  std::string_view recipients;
+  for (const LoggedLine& before : messages[parent]) {
+    if (before.event == "queued") {  // once more where a clock stepped back and a process was killed: ids come again
+      recipients = before.value("nrcpt");
+      ended.clear();
+    } else if (before.event == "delivered" || before.event == "failed") {
+      ended.insert(before.value("to"));
+    }
+  }
+  const bool all_ended = recipients.empty() || std::to_string(ended.size()) == recipients;
+  if (!all_ended && clock_.now() - first->second < deliver::Settling::kCollect) told_apart.push_back(parent);
+  untold_.erase(first);
 }
 
 std::uint64_t LogBook::count(const std::string& event) const {

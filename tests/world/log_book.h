@@ -44,6 +44,8 @@ class LogBook final : public Log {
   std::uint64_t turned_away = 0;      // connections, of all `reject`
   std::vector<std::pair<Instant, std::string>> turned_away_for_all;  // of them: when there were as many as there may be of all clients, and who
   std::vector<std::string> refused_for_errors;  // clients that the relay ended a session with because of their errors
+  /// Messages of which a failure was told before others that were still open could join it.
+  std::vector<std::string> told_apart;
   std::vector<std::string> blamed;      // lines that hold what this machine lacked against a message or a next hop
   std::vector<std::string> trace;     // where it was asked for
 
@@ -51,7 +53,10 @@ class LogBook final : public Log {
   const Clock& clock_;
   Stories& stories_;
   const bool traces_;
+  void note_failures(const LoggedLine& line);
+
   int run_ = 0;
+  std::map<std::string, Instant> untold_;  // by queue-id: the first failure that no notification has told of yet
   std::map<std::string, std::uint64_t> events_;
 };
 

@@ -141,6 +141,12 @@ MUTANTS = {
                                                   "without a call of next_action.\n  if (output().empty()) {\n    write_deadline_.reset();\n  } else if (!write_deadline_) {",
                                                   "without a call of next_action.\n  if (output().empty()) {\n    write_deadline_.reset();\n  } else {"),
     "no-connection-is-set-aside-for-trusted-clients": ("src/relay/access/limits.cpp", "sum = trusted ? 0 : left(", "sum = true ? 0 : left("),
+    "deliveries-begin-while-the-spool-takes-nothing": ("src/relay/deliver/delivery.cpp", "  held_up_ = shared_.spool.trouble().has_value();\n", ""),
+    "failures-that-come-together-are-told-one-by-one": ("src/relay/deliver/settling.cpp", "  if (stopping_ || message->only_failures_left()) {", "  if (true) {"),
+    "an-alert-does-not-go-where-replies-wait": (
+        "src/protocol/smtp/server_connection.cpp", "layer_.alert_waits() ? !promise_in_records() : layer_.in_records() == 0;", "layer_.in_records() == 0;",
+        "      ServerAction action = session_->next_action();\n", "      ServerAction action = session_->next_action();\n      encrypt(Encrypting::all);\n"),
+    "a-clock-that-steps-back-puts-retries-off": ("src/relay/queue/queue.cpp", "std::min(job.next_attempt - now.wall, longest_wait_)", "job.next_attempt - now.wall"),
 }
 
 

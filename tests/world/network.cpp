@@ -297,6 +297,7 @@ class Host::HostTimer final : public Timer {
   void set(Deadline when) override {
     *number_ += 1;
     if (!when) return;
+    host_.longest_timer_ = std::max(host_.longest_timer_, std::chrono::duration_cast<Duration>(*when - host_.now()));
     host_.clock_.at(*when, [this, number = std::weak_ptr(number_), set = *number_] {
       const auto alive = number.lock();
       if (alive && *alive == set) callback_();

@@ -86,6 +86,8 @@ class Host final : public Loop {
   bool has_descriptors() const { return clock_.now() >= none_until_; }
   /// Timers that there are.
   std::size_t timers() const { return timers_; }
+  /// The longest that any of them was set for.
+  Duration longest_timer() const { return longest_timer_; }
 
  private:
   friend class Network::Link;
@@ -96,6 +98,7 @@ class Host final : public Loop {
   const IpAddress address_;
   Instant none_until_{};
   std::size_t timers_ = 0;
+  Duration longest_timer_{};
   const std::shared_ptr<Host*> self_ = std::make_shared<Host*>(this);
 };
 

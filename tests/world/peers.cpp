@@ -281,6 +281,7 @@ std::optional<smtp::Answer> NextHop::ask(const receive::Client&, smtp::Question 
   const bool defers = host_.clock().happens(moods_.defers) || moods_.always_defers == question.index();
   const smtp::Reply busy{451, smtp::EnhancedStatus{4, 3, 0}, "not now"};
   if (auto* mail = std::get_if<smtp::MailQuestion>(&question)) {
+    moods_.on_mail();
     if (defers) return smtp::MailAnswer(busy);
     return smtp::MailAnswer(std::make_unique<Mail>(*this, std::move(mail->reverse_path), mail->body));
   }

@@ -2,6 +2,7 @@
 // protocol is the relay's own, from the other side.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -91,6 +92,7 @@ struct Moods {
   Duration quickest{};    // how long it thinks about a message, at least
   Duration slowest{};     // and at most
   std::size_t recipients = 1000;  // that it takes in a transaction
+  std::function<void()> on_mail = [] {};  // it has been told MAIL
   bool ends_tls = false;  // it offers STARTTLS, and closes instead of shaking hands
 };
 

@@ -39,6 +39,7 @@ class Sight::Watched final : public tls::Channel {
   }
   ~Watched() override {
     sight_->output_left_ = !inner_->output().empty();
+    judge_alert();
     sight_->channel_ = nullptr;
   }
   void receive(Octets ciphertext) override { inner_->receive(ciphertext); }
@@ -53,11 +54,17 @@ class Sight::Watched final : public tls::Channel {
         sight_->note(tls::Event::received_close_notify);
         if (inner_->unread() != 0 && sight_->received_close_notify()) sight_->note(tls::Event::octets_behind);
         break;
-      case tls::ChannelEvent::broken: sight_->note(inner_->failure().event); break;
+      case tls::ChannelEvent::broken:
+        sight_->note(inner_->failure().event);
+        if (inner_->failure().event == tls::Event::corrupt && !alert_) alert_ = sight_->witness_.clock_.now();
+        break;
     }
     return event;
   }
-  void send(Octets plaintext) override { inner_->send(plaintext); }
+  void send(Octets plaintext) override {
+    inner_->send(plaintext);
+    if (plaintext.find(kPromise) != plaintext.npos) promised_ = out_ + inner_->output().size();
+  }
   void close() override {
     inner_->close();
     if (!sight_->closed_) sight_->closed_ = sight_->witness_.clock_.now();
@@ -65,6 +72,7 @@ class Sight::Watched final : public tls::Channel {
   Octets output() const override { return inner_->output(); }
   void consume_output(std::size_t count) override {
     inner_->consume_output(count);
+    out_ += count;
     if (sight_->closed_ && !said_ && inner_->output().empty()) {
       said_ = true;
       sight_->note(tls::Event::sent_close_notify);
@@ -76,8 +84,19 @@ class Sight::Watched final : public tls::Channel {
 
  private:
   const std::shared_ptr<Sight> sight_;
+  /// RFC 8446 section 6.2: the alert goes, whatever replies stand before it, but for a 2xx to a message (R8).
+  void judge_alert() {
+    const bool could_wait = alert_ && sight_->witness_.clock_.now() - *alert_ < kCloseNotifyTimeout;
+    if (!sight_->accepted || sight_->killed || sight_->reset_ || !could_wait || !sight_->output_left_ || promised_ > out_) return;
+    sight_->fault("an alert did not go (RFC 8446 section 6.2)");
+  }
+
+  static constexpr std::string_view kPromise = "Ok: queued as";
   const std::unique_ptr<tls::Channel> inner_;
   bool said_ = false;
+  std::optional<Instant> alert_;  // since when it waits to go
+  std::uint64_t out_ = 0;         // octets of output that went
+  std::uint64_t promised_ = 0;    // where the last record ends that promises anything
 };
 
 class Witness::WatchedChannels final : public tls::ChannelFactory {

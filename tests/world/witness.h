@@ -33,7 +33,10 @@ class Sight {
   // By the stream.
   void reads(Octets octets);
   void writes(Octets octets);
-  void reset() { note(tls::Event::rst); }
+  void reset() {
+    reset_ = true;
+    note(tls::Event::rst);
+  }
   /// It was asked for what had come, and that was a reset: some ask so as to close, and only R4 asks so as to know.
   void reset_unread() {
     if (received_close_notify()) reset();
@@ -52,6 +55,7 @@ class Sight {
   std::string word_;               // the layer's events so far
   Watched* channel_ = nullptr;     // of the layer in force
   bool output_left_ = false;       // when the channel went
+  bool reset_ = false;             // its peer's end was
   std::optional<Instant> closed_;  // when the channel was told to say close_notify
 };
 

@@ -32,6 +32,11 @@ constexpr auto kLongest = std::chrono::hours(24 * 30);
 /// From an acknowledgement to the next hop that is well, where nobody else is to delay it: more than the messages before it take, less than any back-off.
 constexpr Duration kLongestWait = std::chrono::seconds(30);
 
+/// What the first command of a delivery takes on its way, where nobody holds it.
+constexpr Duration kOnItsWay = std::chrono::seconds(2);
+/// `then-every` of the policy, spread. Nothing else waits for longer.
+constexpr Duration kLongestTimer = std::chrono::minutes(33);
+
 constexpr const char* kPolicy = R"(
 hostname relay.example.org
 spool rocksdb /nowhere
@@ -280,6 +285,7 @@ class World {
       if (has("deferrals", 0.5) && !well) hop.moods.defers = defers;
       hop.moods.refuses = refuses;
       hop.moods.slowest = std::max(hop.moods.slowest, has("slowness", 0.3) && !well ? std::chrono::minutes(12) : Duration(300));
+      hop.moods.on_mail = [this] { judge_delivery(); };
       hop.moods.ends_tls = has("broken-tls", 0.2) && !tls_.required;
       start(hop);
       const Duration from = clock_.between(Duration(0), std::chrono::minutes(30));
@@ -390,6 +396,20 @@ class World {
     const std::size_t connections = config_.limits.connections + config_.limits.outbound_connections;
     bound("connections", network_.witness.open(kRelay), connections + network_.backlog());
     bound("timers", relay_->timers(), Process::kTimers + 2 * connections);
+    if (const Duration longest = relay_->host().longest_timer(); longest > kLongestTimer) {
+      verdict_.faults.push_back("beyond its bound: a timer set for " + to_text(longest));
+    }
+    if (!storage_->port().trouble()) {
+      held_up_since_.reset();
+    } else if (!held_up_since_) {
+      held_up_since_ = clock_.now();
+    }
+  }
+
+  /// What came of a delivery could not be recorded, and it would be made again.
+  void judge_delivery() {
+    const bool is_held_up = relay_ && held_up_since_ && clock_.now() - *held_up_since_ > kOnItsWay && !tls_.required;
+    if (is_held_up) verdict_.faults.push_back("a delivery begins while the spool takes nothing: for " + to_text(clock_.now() - *held_up_since_));
   }
 
   void judge() {
@@ -442,6 +462,7 @@ class World {
   bool all_well_ = false;
   Moods well_moods_;
   bool has_names_ = false;
+  std::optional<Instant> held_up_since_;
   std::optional<Names> names_;
   std::vector<std::unique_ptr<Hop>> hops_;
   std::optional<Process> relay_;
