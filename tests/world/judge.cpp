@@ -28,6 +28,7 @@ void judge_story(const std::string& recipient, const Story& story, std::uint64_t
   if ((nothing_lost || !story.has_id) && arrived < story.acknowledged) fault("taken for one that came before");
   if (story.acknowledged != 0 && story.stored == 0 && !story.refused) fault("a failure was told of what nobody refused");
   if (story.altered) fault("altered on its way");
+  if (story.has_nul && (story.acknowledged != 0 || arrived != 0)) fault("taken with a NUL in it");
   if (story.undeclared) fault("8-bit octets that the next hop was not told of");
   if (story.refused && story.stored != 0) fault("stored where it is refused");
   if (story.refused && story.acknowledged_at && story.notified_at && *story.notified_at - *story.acknowledged_at > kSoon) fault("a failure was told late");
@@ -107,7 +108,7 @@ void judge_stories(const Facts& facts, Faults& faults) {
     if (dot == recipient.npos) continue;  // whom notifications go to
     const auto told = facts.stories.find(recipient.substr(0, dot));
     const bool nothing_hindered = facts.lost == 0 && facts.crashes == 0 && !facts.spool_was_in_trouble;
-    if (story.acknowledged == 0 && nothing_hindered) faults.push_back("given up, and no connection was lost: " + recipient);
+    if (story.acknowledged == 0 && nothing_hindered && !story.has_nul) faults.push_back("given up, and no connection was lost: " + recipient);
     judge_story(recipient, story, told == facts.stories.end() ? 0 : told->second.relay_unsure, facts, faults);
   }
 }

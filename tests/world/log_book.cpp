@@ -39,7 +39,12 @@ void LogBook::write(LogLevel level, std::string_view text) {
     const std::string_view to = line.value("to");
     delivered_uncommitted.emplace(to.substr(1, to.find('@') - 1));
   }
-  if (event == "reject" && line.value("reply").find("Too many errors") != std::string_view::npos) refused_for_errors.emplace_back(line.value("client"));
+  if (event == "reject") {
+    const std::string client(line.value("client"));
+    const auto says = [&](std::string_view words) { return line.value("reply").find(words) != std::string_view::npos; };
+    if (says("A NUL stands in")) erring_.insert(client);
+    if (says("Too many errors") && !erring_.contains(client)) refused_for_errors.push_back(client);
+  }
   if (event == "duplicate") recognised.insert(std::string(line.value("queue-id")));
   note_failures(line);
   const bool judges = event == "deferred" || event == "failed" || event == "back-off" || event == "tried";

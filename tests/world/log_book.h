@@ -43,7 +43,7 @@ class LogBook final : public Log {
   std::set<std::string> recorded;
   std::uint64_t turned_away = 0;      // connections, of all `reject`
   std::vector<std::pair<Instant, std::string>> turned_away_for_all;  // of them: when there were as many as there may be of all clients, and who
-  std::vector<std::string> refused_for_errors;  // clients that the relay ended a session with because of their errors
+  std::vector<std::string> refused_for_errors;  // by the relay, because of errors that these clients have not made
   /// Messages of which a failure was told before others that were still open could join it.
   std::vector<std::string> told_apart;
   std::vector<std::string> blamed;      // lines that hold what this machine lacked against a message or a next hop
@@ -56,6 +56,7 @@ class LogBook final : public Log {
   void note_failures(const LoggedLine& line);
 
   int run_ = 0;
+  std::set<std::string> erring_;  // clients whose mail data nobody may take
   std::map<std::string, Instant> untold_;  // by queue-id: the first failure that no notification has told of yet
   std::map<std::string, std::uint64_t> events_;
 };

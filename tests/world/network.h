@@ -43,6 +43,8 @@ class Network {
   double attacks = 0;
   /// Extensions that middleboxes hide where they can read them, each with the end of its line.
   std::vector<std::string> hidden;
+  /// Whether commands in clear are written as devices write them: with two blanks behind the colon.
+  bool writes_blanks = false;
   /// How many connections were ended, or attacked, so far.
   std::size_t lost() const { return lost_; }
   /// Streams that wait to be accepted: they are nobody's yet.

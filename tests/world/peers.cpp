@@ -53,21 +53,28 @@ Message message_of(const std::string& token) {
   if (chance.happens(0.02)) lines = 10'000;  // more than one part of what the spool is read in
   for (std::int64_t line = 0; line < lines; ++line) text += chance.happens(0.1) ? ".\r\n" : "a line of " + token + " that says nothing\r\n";
   const std::string subject = "Subject: " + token + "\r\n";
-  switch (chance.between(0, 9)) {
-    case 0:  // as devices write: text alone, whose first line would continue whatever field stood before it
+  switch (chance.between(0, 19)) {
+    case 0:
+    case 1:  // as devices write: text alone, whose first line would continue whatever field stood before it
       message.has_id = false;
       message.octets = "\tAlarm: " + token + "\r\n" + text;
       message.arrives = kEmptyLine + message.octets;
       return message;
-    case 1:  // or right behind the header
+    case 2:
+    case 3:  // or right behind the header
       message.has_id = false;
       message.octets = subject + "no field\r\n" + text;
       message.arrives = subject + "\r\nno field\r\n" + text;
       return message;
-    case 2:
+    case 4:
+    case 5:
       message.eight_bit = true;
       text.insert(0, "gr\xc3\xbc\xc3\x9f from " + token + ", without anything that would have to be encoded in quoted-printable\r\n");
       message.octets = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
+      break;
+    case 6:
+      message.has_nul = true;
+      text += std::string("a line with ") + '\0' + "\r\n";
       break;
     default: break;
   }
@@ -84,6 +91,7 @@ std::vector<mail::Mailbox> recipients_of(const std::string& token) {
     if (token.front() == 'n' && chance.happens(0.7)) domain = Names::domain(static_cast<std::size_t>(chance.between(0, Names::kDomains - 1)));
     recipients.push_back({token + "." + std::to_string(number), std::move(domain)});
   }
+  if (chance.happens(0.1)) recipients.push_back(recipients.front());  // named once more: it is one recipient
   return recipients;
 }
 
@@ -165,6 +173,19 @@ void Client::next_message() {
   connection_->send(std::move(message), host_.now());
 }
 
+/// Of those that have the same name the first counts that was accepted, or the last.
+bool Client::is_named_again(const std::vector<smtp::Outcome>& outcomes, std::size_t at) const {
+  const auto counts_before = [&](std::size_t one, std::size_t other) {
+    const bool delivered = outcomes[one].fate == smtp::Fate::delivered;
+    if (delivered != (outcomes[other].fate == smtp::Fate::delivered)) return delivered;
+    return delivered ? one < other : one > other;
+  };
+  for (std::size_t other = 0; other < recipients_.size(); ++other) {
+    if (other != at && recipients_[other] == recipients_[at] && counts_before(other, at)) return true;
+  }
+  return false;
+}
+
 void Client::work() {
   if (std::exchange(working_, true)) return;
   for (;;) {
@@ -185,9 +206,12 @@ void Client::work() {
       const auto any = [&](auto of) { return std::any_of(finished->outcomes.begin(), finished->outcomes.end(), of); };
       stories_[sending_].heard += any([](const smtp::Outcome& each) { return each.fate == smtp::Fate::delivered; });
       stories_[sending_].client_unsure += any([](const smtp::Outcome& each) { return each.may_have_arrived; });
+      const Message sent = message_of(sending_);
       for (std::size_t i = 0; i < recipients_.size(); ++i) {
+        if (is_named_again(finished->outcomes, i)) continue;
         Story& story = stories_[recipients_[i].local_part];
-        story.has_id = message_of(sending_).has_id;
+        story.has_id = sent.has_id;
+        story.has_nul = sent.has_nul;
         const smtp::Outcome& outcome = finished->outcomes[i];
         if (outcome.may_have_arrived) ++story.client_unsure;
         if (outcome.fate == smtp::Fate::delivered) {

@@ -28,6 +28,7 @@ struct Story {
   std::uint64_t heard = 0;           // of a token: how often its client heard 2xx
   std::set<std::pair<std::string, std::string>> queue_ids;  // that its client was told, with its forward-path as the log writes it
   bool has_id = true;                // its message has a Message-ID
+  bool has_nul = false;              // it has an octet that no mail data may have
   bool refused = false;              // for good, by the next hop or the name service
   bool altered = false;              // what arrived did not end with what its client sent
   bool undeclared = false;           // it arrived with 8-bit octets that the next hop was not told of
@@ -46,6 +47,7 @@ struct Message {
   std::string arrives;
   bool eight_bit = false;
   bool has_id = true;  // a Message-ID
+  bool has_nul = false;  // so that nobody may take it (RFC 5321 section 4.5.2)
 };
 Message message_of(const std::string& token);
 std::vector<mail::Mailbox> recipients_of(const std::string& token);
@@ -62,6 +64,7 @@ class Client {
   void work();
   void end();
   void next_message();
+  bool is_named_again(const std::vector<smtp::Outcome>& outcomes, std::size_t at) const;
 
   Host& host_;
   const Endpoint relay_;

@@ -226,6 +226,7 @@ class World {
     network_.attacks = has("attackers", attacked ? 1 : 0) ? 0.5 : 0;
     if (has("middleboxes", 0.5)) network_.hidden.emplace_back("CHUNKING\r\n");
     if (has("old-middleboxes", 0.3)) network_.hidden.emplace_back("8BITMIME\r\n");
+    network_.writes_blanks = has("blanks", 0.3);
     const double loses = 0.01 * static_cast<double>(clock_.between(1, 60));
     network_.loses = has("losses", attacked ? 0.3 : 0.7) ? loses : 0;
     if (has("renewal", attacked ? 1 : 0.3)) {
