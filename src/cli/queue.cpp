@@ -46,7 +46,7 @@ void print_destination(const json& site) {
                 site.value("opening", 0) + site.value("idle", 0) + site.value("sending", 0), site.value("connections", 0), site.value("opening", 0),
                 site.value("idle", 0));
   std::cout << shown(site.value("destination", "")) << "  " << site.value("state", "") << '\n' << numbers.data() << '\n';
-  if (site["stored"].is_string()) std::cout << "       others wait in the spool, the first until " << site["stored"].get<std::string>() << '\n';
+  if (site["stored"].is_string()) std::cout << "       others are in the spool, the first due " << site["stored"].get<std::string>() << '\n';
   if (!site["until"].is_string()) return;
   std::cout << "       not tried until " << site["until"].get<std::string>() << ", after " << site.value("failures", 0)
             << " failures in a row: " << shown(site.value("reason", "")) << '\n';

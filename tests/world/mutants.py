@@ -22,7 +22,7 @@ MUTANTS = {
     "an-outbound-connection-is-counted-for-ever": ("src/relay/deliver/delivery_connections.cpp", "  budget_.give_back(connection->second.standing);\n", ""),
     "memory-of-a-transaction-is-kept": ("src/relay/receive/reception.cpp", "    shared_.memory.fetch_sub(memory_, std::memory_order_relaxed);\n", ""),
     "an-acknowledged-message-is-not-queued": ("src/relay/receive/reception.cpp", "    shared_.accept(std::move(claimed));\n", ""),
-    "a-failure-is-not-told": ("src/relay/deliver/settling.cpp", "    if (message->head()->reverse_path.is_null()) {", "    if (true) {"),
+    "a-failure-is-not-told": ("src/relay/deliver/settling.cpp", "  const bool tells = !job.message->head()->reverse_path.is_null();\n", "  const bool tells = false;\n"),
     "a-notification-is-not-queued": ("src/relay/deliver/settling.cpp", "        shared_.accept({std::move(notification)});\n", ""),
     "a-message-never-leaves-the-spool": ("src/io/rocksdb/jobs.cpp", "  if (finished) remove_message(", "  if (false) remove_message("),
     "a-message-leaves-the-spool-at-its-first-settlement": ("src/io/rocksdb/jobs.cpp", "!defers && (in_hand || !last_number(batch, id.message))", "!defers"),
@@ -111,11 +111,9 @@ MUTANTS = {
     "a-timer-for-ever": ("src/relay/deliver/delivery_connections.cpp", "  loop_.post([timer = std::shared_ptr(std::move(connection->second.idle)), search",
                          "  static_cast<void>(connection->second.idle.release());\n  loop_.post([search"),
     # Those that stand here as they once stood in the relay: mail lost or told wrongly, waits, and what nobody was told.
-    "a-failure-is-counted-before-it-is-told": ("src/relay/deliver/settling.cpp",
-                                               "static_cast<std::uint32_t>(verdict.final_count - failures.size());", "static_cast<std::uint32_t>(verdict.final_count);",
-                                               "  if (updates.empty()) return;\n  spool::Settlement", "  if (updates.empty() && final_count == 0) return;\n  spool::Settlement",
-                                               "  store(message, std::move(updates), std::move(notifications), count);", "  static_cast<void>(count);\n  store(message, std::move(updates), std::move(notifications), 0);"),
-    "a-notification-is-queued-without-a-line": ("src/relay/deliver/settling.cpp", "      shared_.log.write(LogLevel::info, observe::notification_queued(*kept.head, id));\n", ""),
+    "a-failure-is-settled-before-it-is-told": ("src/relay/deliver/settling.cpp",
+                                               "      failures.push_back({job.claim, ", "      settlement.done.push_back(failure.index);\n      failures.push_back({job.claim, "),
+    "a-notification-is-queued-without-a-line": ("src/relay/deliver/settling.cpp", "        shared_.log.write(LogLevel::info, observe::notification_queued(*notification.head, id));\n", ""),
     "what-our-own-limits-refuse-is-a-clients-error": ("src/protocol/smtp/server_session.cpp", "    if (!reply.permanent() || in_its_wake || ", "    if (reply.code < 400 || in_its_wake || "),
     "what-comes-behind-a-command-that-is-put-off-is-a-clients-error": ("src/protocol/smtp/server_session.cpp", "    put_off |= reply.transient();\n", ""),
     "too-many-recipients-wait-for-their-turn": ("src/protocol/smtp/client_transaction.cpp", "      outcome->at_once = too_many_ = true;\n", ""),
@@ -149,7 +147,7 @@ MUTANTS = {
     "an-alert-does-not-go-where-replies-wait": (
         "src/protocol/smtp/server_connection.cpp", "layer_.alert_waits() ? !promise_in_records() : layer_.in_records() == 0;", "layer_.in_records() == 0;",
         "      ServerAction action = session_->next_action();\n", "      ServerAction action = session_->next_action();\n      encrypt(Encrypting::all);\n"),
-    "a-clock-that-steps-back-puts-retries-off": ("src/relay/queue/queue.cpp", "std::min(job.next_attempt - now.wall, longest_wait_)", "job.next_attempt - now.wall"),
+    "a-clock-that-steps-back-puts-retries-off": ("src/relay/queue/queue.cpp", "now.instant + std::min(wait, longest_wait_)", "now.instant + wait"),
 }
 
 

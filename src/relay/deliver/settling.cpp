@@ -16,41 +16,39 @@ Settling::Settling(Shared shared, Loop& loop, std::function<void()> on_idle)
       timer_(loop.timer([this] { tell_due(); })) {}
 
 void Settling::settle(const queue::Job& job, queue::Verdict verdict, const route::Destination& destination) {
-  const std::shared_ptr<queue::InFlight>& message = job.message;
+  const bool tells = !job.message->head()->reverse_path.is_null();
   spool::Settlement settlement{job.claim, std::move(verdict.delivered)};
-  std::size_t leave = settlement.done.size();
-  if (verdict.again) {
-    leave += verdict.again->recipients.size();
-    settlement.deferred = queue::deferral(*verdict.again, destination).deferred;
-  }
+  job.message->delivered(settlement.done.size());
+  if (verdict.again) settlement.deferred = queue::deferral(*verdict.again, destination).deferred;
   std::vector<queue::Failed> failures;
   for (queue::Verdict::Failure& failure : verdict.failures) {
-    if (message->head()->reverse_path.is_null()) {  // nobody is told
-      settlement.done.push_back(failure.index);
-      ++leave;
-    } else {
+    if (tells) {
       failures.push_back({job.claim, failure.index, std::move(failure.outcome)});
+    } else {
+      settlement.done.push_back(failure.index);
     }
   }
-  if (leave != 0) store({{std::move(settlement)}, {}});
-  message->leave(leave);
-  const bool fails = !failures.empty();
-  const bool first = fails && message->hold(std::move(failures));
-  if (stopping_ || message->only_failures_left()) {
-    tell(message);
+  if (!settlement.done.empty() || settlement.deferred) store({{std::move(settlement)}, {}});
+  collect(job.message, std::move(failures));
+}
+
+/// Jobs of one message may have been claimed one by one: the first of them that fails has the failures of all.
+void Settling::collect(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures) {
+  const auto known = collecting_.find(message->head()->id);
+  const std::shared_ptr<queue::InFlight> with = known == collecting_.end() ? message : known->second;
+  const bool first = !failures.empty() && with->hold(std::move(failures));
+  if (stopping_ || with->only_failures_left()) {
+    tell(with);
   } else if (first) {
-    collected_.push_back({loop_.now() + kCollect, message});
+    collecting_[message->head()->id] = with;
+    collected_.push_back({loop_.now() + kCollect, with});
     arm();
   }
 }
 
 void Settling::put_back(const std::vector<queue::Job>& jobs, const route::Destination& destination) {
   std::vector<spool::Settlement> deferrals;
-  for (const queue::Job& job : jobs) {
-    deferrals.push_back(queue::deferral(job, destination));
-    job.message->leave(job.recipients.size());
-    if (job.message->only_failures_left()) tell(job.message);
-  }
+  for (const queue::Job& job : jobs) deferrals.push_back(queue::deferral(job, destination));
   put_back(std::move(deferrals));
 }
 
@@ -76,6 +74,8 @@ void Settling::stop() {
 }
 
 void Settling::tell(const std::shared_ptr<queue::InFlight>& message) {
+  const auto known = collecting_.find(message->head()->id);
+  if (known != collecting_.end() && known->second == message) collecting_.erase(known);
   std::vector<queue::Failed> failures = message->take_failures();
   if (failures.empty()) return;  // another shard has told of them
   if (const spool::MailData mail_data = message->mail_data()) {

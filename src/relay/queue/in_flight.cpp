@@ -6,8 +6,8 @@
 
 namespace adieu::queue {
 
-InFlight::InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, std::size_t recipients, MemoryBudget& budget)
-    : head_(std::move(head)), recipients_(recipients), budget_(budget) {
+InFlight::InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget)
+    : head_(std::move(head)), budget_(budget) {
   budget_.messages_.fetch_add(1, std::memory_order_relaxed);
   if (mail_data && budget_.take(mail_data->size())) mail_data_ = std::move(mail_data);
 }
@@ -17,9 +17,9 @@ InFlight::~InFlight() {
   if (mail_data_) budget_.give_back(mail_data_->size());
 }
 
-void InFlight::leave(std::size_t recipients) {
+void InFlight::delivered(std::size_t recipients) {
   const std::lock_guard lock(mutex_);
-  recipients_ -= recipients;
+  ended_ += recipients;
 }
 
 bool InFlight::hold(std::vector<Failed> failures) {
@@ -31,12 +31,12 @@ bool InFlight::hold(std::vector<Failed> failures) {
 
 bool InFlight::only_failures_left() const {
   const std::lock_guard lock(mutex_);
-  return !failures_.empty() && failures_.size() == recipients_;
+  return !failures_.empty() && failures_.size() + ended_ >= head_->recipients.size();
 }
 
 std::vector<Failed> InFlight::take_failures() {
   const std::lock_guard lock(mutex_);
-  recipients_ -= failures_.size();
+  ended_ += failures_.size();
   return std::exchange(failures_, {});
 }
 

@@ -40,9 +40,7 @@ std::vector<spool::Job> jobs_of(const spool::MessageHead& head, const config::Co
 std::vector<std::pair<route::Destination, Job>> on_their_way(std::vector<spool::Claimed> claimed, MemoryBudget& budget) {
   std::vector<std::pair<route::Destination, Job>> jobs;
   if (claimed.empty()) return jobs;
-  std::size_t recipients = 0;
-  for (const spool::Claimed& each : claimed) recipients += each.job.recipients.size();
-  const auto message = std::make_shared<InFlight>(std::move(claimed.front().head), std::move(claimed.front().mail_data), recipients, budget);
+  const auto message = std::make_shared<InFlight>(std::move(claimed.front().head), std::move(claimed.front().mail_data), budget);
   jobs.reserve(claimed.size());
   for (spool::Claimed& each : claimed) {
     Job job;

@@ -151,21 +151,30 @@ TEST_F(SettlingTest, what_is_deferred_is_the_spools_and_known_to_wait_there_once
   EXPECT_EQ(found[0].job.last_reply, "450 said");
 }
 
-TEST_F(SettlingTest, a_failure_is_told_when_what_is_left_of_its_message_goes_back_to_the_spool) {
+TEST_F(SettlingTest, failures_of_jobs_that_were_claimed_one_by_one_are_told_together) {
   const auto one = message({"b", "c", "d"});
-  settle(one, 0, smtp::Fate::failed);
-  settle(one, 1, smtp::Fate::deferred);
+  settle(one, 0, smtp::Fate::deferred);
   turn();
-  EXPECT_TRUE(told_.empty());
+  spool::Due due;
+  spool_.claim_due({"out", ""}, WallTime::max(), 10, Duration::max(), loop_, [&](Result<spool::Due> found) { due = std::move(*found); });
+  turn();
+  ASSERT_EQ(due.jobs.size(), 1u);
+  auto other = std::move(queue::on_their_way(std::move(due.jobs), memory_).front().second);
+  settle(one, 1, smtp::Fate::failed);
+  settle(other, 0, smtp::Fate::failed);
+  turn();
+  EXPECT_TRUE(told_.empty()) << "one more may fail";
   auto back = one;
   back.recipients = {2};
   settling_->put_back({back}, {"out", ""});
+  settling_->stop();
   turn();
   ASSERT_EQ(told_.size(), 1u);
-  EXPECT_EQ(waiting_.size(), 2u);
-  EXPECT_EQ(spool_.stored(), 2u);
+  for (const char* recipient : {"b@", "c@"}) EXPECT_NE(told(0).find(std::string("Final-Recipient: rfc822; ") + recipient), std::string::npos);
   const auto found = stored();
-  EXPECT_FALSE(found[0].is_held || found[1].is_held);
+  ASSERT_EQ(found.size(), 2u) << "the notification, and what is left of the message";
+  EXPECT_EQ(found[0].job.recipients, std::vector<std::uint32_t>{2});
+  EXPECT_FALSE(found[0].is_held);
 }
 
 TEST_F(SettlingTest, a_settlement_that_the_spool_does_not_take_is_told_to_nobody) {

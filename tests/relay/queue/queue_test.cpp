@@ -29,7 +29,7 @@ struct QueueTest : testing::Test {
     head->recipients.resize(static_cast<std::size_t>(recipients));
     Job result;
     for (int i = 0; i < recipients; ++i) result.recipients.push_back(static_cast<std::uint32_t>(i));
-    result.message = std::make_shared<InFlight>(head, std::make_shared<const std::string>("data"), result.recipients.size(), budget);
+    result.message = std::make_shared<InFlight>(head, std::make_shared<const std::string>("data"), budget);
     result.claim = {{{id}, 0}, id};
     return result;
   }
@@ -329,8 +329,8 @@ TEST_F(QueueTest, mail_data_beyond_the_budget_is_left_in_the_spool) {
   MemoryBudget small(6);
   auto head = std::make_shared<spool::MessageHead>();
   const auto data = std::make_shared<const std::string>("data");
-  auto first = std::make_unique<InFlight>(head, data, 1, small);
-  InFlight second(head, data, 1, small);
+  auto first = std::make_unique<InFlight>(head, data, small);
+  InFlight second(head, data, small);
   EXPECT_TRUE(first->mail_data());
   EXPECT_FALSE(second.mail_data());
   first.reset();
@@ -452,14 +452,14 @@ TEST_F(QueueTest, those_that_were_deferred_alone_may_go_to_another_exchanger) {
   EXPECT_TRUE(outcomes[1].may_have_arrived);
   EXPECT_FALSE(take_deferred(three, outcomes)) << "there is nobody left for whom that is safe";
 }
-TEST_F(QueueTest, failures_wait_for_each_other_until_nobody_else_is_under_way) {
+TEST_F(QueueTest, failures_wait_for_each_other_until_all_others_are_done_with) {
   const Job four = job(1, 4);
   InFlight& message = *four.message;
   EXPECT_FALSE(message.only_failures_left());
   EXPECT_TRUE(message.hold(std::vector<Failed>(1)));
   EXPECT_FALSE(message.hold(std::vector<Failed>(1))) << "somebody waits for them already";
   EXPECT_FALSE(message.only_failures_left());
-  message.leave(2);
+  message.delivered(2);
   EXPECT_TRUE(message.only_failures_left());
   EXPECT_EQ(message.take_failures().size(), 2u);
   EXPECT_TRUE(message.take_failures().empty());

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,7 @@ class Settling {
     std::shared_ptr<queue::InFlight> message;
   };
 
+  void collect(const std::shared_ptr<queue::InFlight>& message, std::vector<queue::Failed> failures);
   void arm();
   void tell_due();
   void tell(const std::shared_ptr<queue::InFlight>& message);
@@ -67,6 +69,7 @@ class Settling {
   Loop& loop_;
   const std::function<void()> on_idle_;
   std::deque<Collected> collected_;  // the first is due first
+  std::map<spool::MessageId, std::shared_ptr<queue::InFlight>> collecting_;
   std::unique_ptr<Timer> timer_;
   std::size_t under_way_ = 0;        // reads and settlements that the spool has not answered
   bool stopping_ = false;

@@ -56,9 +56,8 @@ struct Failed {
 /// May be used from any thread.
 class InFlight {
  public:
-  /// `recipients`: of the jobs that were claimed. Mail data that the budget has no room for is let go: it can be read from the spool again. `budget` outlives
-  /// this.
-  InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, std::size_t recipients, MemoryBudget& budget);
+  /// Mail data that the budget has no room for is let go: it can be read from the spool again. `budget` outlives this.
+  InFlight(std::shared_ptr<const spool::MessageHead> head, spool::MailData mail_data, MemoryBudget& budget);
   ~InFlight();
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
@@ -73,21 +72,20 @@ class InFlight {
   /// that are up. False: it was not tight.
   bool make_room();
 
-  /// So many recipients are on their way no more: delivered, or deferred.
-  void leave(std::size_t recipients);
+  /// So many recipients have it.
+  void delivered(std::size_t recipients);
   /// Failures that wait for others, to be told with them. True: they are the first since `take_failures`.
   bool hold(std::vector<Failed> failures);
-  /// Whether the failures held are all that is on its way, so that there is nothing left to wait for.
+  /// Whether all other recipients are known to be done with, so that there is nothing to wait for.
   bool only_failures_left() const;
-  /// They are on their way no more.
   std::vector<Failed> take_failures();
 
  private:
   const std::shared_ptr<const spool::MessageHead> head_;
   mutable std::mutex mutex_;
   spool::MailData mail_data_;     // guarded by mutex_, as is what follows
-  std::size_t recipients_;        // on their way
-  std::vector<Failed> failures_;  // some of these
+  std::size_t ended_ = 0;         // recipients that are done with, as far as this knows
+  std::vector<Failed> failures_;
   MemoryBudget& budget_;
 };
 
