@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "io/rocksdb/keys.h"
 #include "io/rocksdb/wal.h"
 
 namespace adieu::rocksdb {
@@ -125,6 +126,10 @@ Result<> Committer::write(std::vector<Change>& changes) {
   for (const Change& change : changes) {
     change.write(batch);
     batch.sync |= change.durable;
+  }
+  if (batch.last_id > last_id_) {
+    last_id_ = batch.last_id;
+    batch.records.Put(::rocksdb::Slice(kLastIdKey), big_endian(last_id_));
   }
   Result<> written = write(batch);
   if (written) {

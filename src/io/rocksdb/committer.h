@@ -29,6 +29,7 @@ namespace adieu::rocksdb {
 struct Batch {
   ::rocksdb::WriteBatch records;
   bool sync = false;                                  // besides those of the changes that are durable anyway
+  spool::MessageId last_id;                           // the greatest of the messages that it puts
   std::map<spool::JobId, bool> jobs;                  // whose record this batch puts (true) or deletes: the database does not know that yet
   std::vector<std::function<void()>> when_written;
   std::vector<std::function<void()>> afterwards;      // when all of these have run
@@ -132,6 +133,7 @@ class Committer {
   Gathering gathering_;
   std::atomic<std::size_t> open_ = 0;
   std::vector<Change> owed_;         // of the commit thread
+  spool::MessageId last_id_;         // of the commit thread: no message that was put has a greater one
   std::uint64_t synced_ = 0;         // of the commit thread: the sequence number up to which the logs have been synced
   std::atomic<bool> in_trouble_ = false;
   std::optional<Error> trouble_;     // guarded by mutex_

@@ -71,6 +71,7 @@ std::vector<Claimed> Jobs::begin(const std::shared_ptr<const spool::MessageHead>
 
 void Jobs::put(Batch& batch, const std::vector<Claimed>& jobs) {
   const spool::MessageHead& head = *jobs.front().head;
+  batch.last_id = std::max(batch.last_id, head.id);
   const bool in_hand = jobs.size() == 1 && jobs.front().job.recipients.size() == head.recipients.size();
   if (in_hand) {
     batch.records.Put(key(kInHand, head.id), in_hand_record(head, jobs.front().job));

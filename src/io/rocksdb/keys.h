@@ -6,6 +6,7 @@
 //   'f' fingerprint   a message whose acknowledgement may have been lost
 //   'k'               the key of the fingerprints
 //   'o'               the last run ended in order
+//   'i'               the greatest id that a message had
 //   'v'               the version of this layout
 // In a column family of its own, 'd' id: mail data, when small. Ids and times are 8 octets, numbers 4, big-endian, so that keys stand in their order; a
 // destination is its next hop and its domain, each behind 2 octets of length.
@@ -26,6 +27,7 @@ namespace adieu::rocksdb {
 inline constexpr std::string_view kVersionKey = "v";
 inline constexpr std::string_view kInOrderKey = "o";
 inline constexpr std::string_view kSecretKey = "k";
+inline constexpr std::string_view kLastIdKey = "i";
 inline constexpr char kFingerprint = 'f';
 inline constexpr char kInHand = 'a';
 inline constexpr char kMessage = 'm';
@@ -37,6 +39,11 @@ inline std::uint64_t big_endian(Octets octets) {
   std::uint64_t value = 0;
   for (const char c : octets) value = value << 8 | static_cast<unsigned char>(c);
   return value;
+}
+inline std::string big_endian(spool::MessageId id) {
+  std::string text;
+  put_big_endian(text, id.value, 8);
+  return text;
 }
 inline std::string key(char kind, spool::MessageId id) {
   std::string text(1, kind);

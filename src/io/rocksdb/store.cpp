@@ -120,6 +120,7 @@ Result<> Store::open() {
                                  Jobs::Owner{[this](Batch& batch, MessageId id) { batch.records.Delete(families_.back(), key('d', id)); },
                                              [this](MessageId id) { workers_->run([this, id] { remove_data_file(data_directory_, id); }); }});
   done = jobs_->queue_what_was_in_hand();
+  if (done) done = find_last_id();
   if (done) done = sweep();
   if (done) done = begin_use();
   if (!done) return done;
@@ -241,14 +242,21 @@ Result<> Store::find_secret() {
   return {};
 }
 
+/// Ids go on behind the greatest one, wherever the clock stands now: of a message that has left, too, for people know it by that.
+Result<> Store::find_last_id() {
+  const std::unique_ptr<::rocksdb::Iterator> messages(db_->NewIterator({}));
+  messages->SeekForPrev(key(kMessage, MessageId{~std::uint64_t{0}}));
+  if (!messages->status().ok()) return tl::unexpected<Error>(to_error(messages->status(), "spool"));
+  if (messages->Valid() && view(messages->key()).starts_with(kMessage)) last_id_ = id_of(view(messages->key())).value;
+  std::string last;
+  const ::rocksdb::Status status = db_->Get({}, ::rocksdb::Slice(kLastIdKey), &last);
+  if (!status.ok() && !status.IsNotFound()) return tl::unexpected<Error>(to_error(status, "spool"));
+  last_id_ = std::max(last_id_.load(), big_endian(last));
+  return {};
+}
+
 /// Files that no record names: rolled back, or not committed when the relay died.
 Result<> Store::sweep() {
-  const std::unique_ptr<::rocksdb::Iterator> messages(db_->NewIterator({}));
-  for (const char kind : {kMessage, kInHand}) {
-    messages->SeekForPrev(key(kind, MessageId{~std::uint64_t{0}}));
-    if (!messages->status().ok()) return tl::unexpected<Error>(to_error(messages->status(), "spool"));
-    if (messages->Valid() && view(messages->key()).starts_with(kind)) last_id_ = std::max(last_id_.load(), id_of(view(messages->key())).value);
-  }
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(data_directory_.c_str()), ::closedir);
   if (!directory) return tl::unexpected<Error>(error_of_errno("open " + data_directory_, errno));
   std::int64_t swept = 0;

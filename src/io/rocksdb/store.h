@@ -64,6 +64,7 @@ class Store {
   Result<> take_over(OldMessage& message, ::rocksdb::WriteBatch& batch);
   Result<> set_version(::rocksdb::WriteBatch& batch, std::string_view from, std::string_view to);
   Result<> find_secret();
+  Result<> find_last_id();
   Result<> sweep();
   void check_space();
   std::string reserve_path() const { return options_.directory + "/reserve"; }

@@ -69,6 +69,37 @@ TEST(RocksSpool, is_opened_once) {
   EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
 }
 
+/// The machine's threads, with a wall clock that was set back by a day.
+class Yesterday final : public Threads {
+ public:
+  std::unique_ptr<Signal> signal() override { return of_machine().signal(); }
+  std::unique_ptr<Thread> start(const char* name, std::function<void()> body) override { return of_machine().start(name, std::move(body)); }
+  Time now() override { return of_machine().now(); }
+  std::chrono::system_clock::time_point wall() override { return of_machine().wall() - std::chrono::hours(24); }
+};
+
+TEST(RocksSpool, never_gives_an_id_twice_though_the_clock_is_set_back_and_the_message_has_left) {
+  SpoolDirectory directory;
+  spool::MessageId last;
+  {
+    const auto spool = directory.open();
+    SpoolSession session(*spool);
+    const auto kept = session.store("x").value();
+    last = kept.front().head->id;
+    ASSERT_TRUE(session.finish(kept));
+  }
+  Yesterday yesterday;
+  for (int round = 0; round < 2; ++round) {
+    auto spool = open_spool(directory.options, directory.log, yesterday);
+    ASSERT_TRUE(spool);
+    SpoolSession session(**spool);
+    const auto kept = session.store("y").value();
+    EXPECT_GT(kept.front().head->id, last);
+    last = kept.front().head->id;
+    ASSERT_TRUE(session.finish(kept));
+  }
+}
+
 TEST(RocksSpool, says_what_to_do_where_its_directory_cannot_be_made) {
   SpoolDirectory directory;
   directory.options.directory += "/below/what/is/not/there";

@@ -83,7 +83,7 @@ class SpoolDirectory {
   /// Of messages and of fingerprints.
   std::size_t keys() const {
     const Database database = this->database();
-    const std::set<std::string_view> own = {kVersionKey, kInOrderKey, kSecretKey};
+    const std::set<std::string_view> own = {kVersionKey, kInOrderKey, kSecretKey, kLastIdKey};
     std::size_t count = 0;
     for (::rocksdb::ColumnFamilyHandle* family : database.families) {
       for (const auto key = database.all(family); key->Valid(); key->Next()) count += 1 - own.count(view(key->key()));
