@@ -62,7 +62,7 @@ double Delivery::random() {
 }
 
 void Delivery::take_in(const route::Destination& destination, queue::Job job) {
-  if (queue_.takes(destination) && !shared_.memory.is_full_for_new()) {
+  if (queue_.takes(destination) && !shared_.memory.is_full_for_new(queue_.is_reached(destination))) {
     add(destination, std::move(job));
   } else {
     settling_.put_back({std::move(job)}, destination);
@@ -89,7 +89,8 @@ void Delivery::work() {
   scheduled_ = false;
   queue_.wake(now());
   if (may_begin()) {
-    fetch_wanted();
+    fetch_wanted(true);
+    fetch_wanted(false);
     while (const auto destination = queue_.next_for_idle()) {
       const auto connection = connections_.find(idle_.at(*destination).back());
       connection->second.job = queue_.take(*destination);
@@ -104,9 +105,9 @@ void Delivery::work() {
   arm();
 }
 
-void Delivery::fetch_wanted() {
-  while (queue_.has_wanted_jobs() && fetches_ < kFetches && !shared_.memory.is_full()) {
-    const queue::Queue::Fetch fetch = *queue_.wants_jobs(now());
+void Delivery::fetch_wanted(bool reached) {
+  while (queue_.has_wanted_jobs(reached) && fetches_ < kFetches && !shared_.memory.is_full(reached)) {
+    const queue::Queue::Fetch fetch = *queue_.wants_jobs(reached, now());
     const std::size_t count = std::min<std::size_t>(fetch.count, shared_.memory.room());
     ++fetches_;
     shared_.spool.claim_due(fetch.destination, fetch.until, count, kLease, loop_,
@@ -186,7 +187,7 @@ bool Delivery::may_begin() {
 void Delivery::arm() {
   auto when = queue_.next_wake();
   if (paused_until_ > loop_.now() && (!when || paused_until_ < *when)) when = paused_until_;
-  if (queue_.has_wanted_jobs() && fetches_ < kFetches) {
+  if ((queue_.has_wanted_jobs(true) || queue_.has_wanted_jobs(false)) && fetches_ < kFetches) {
     const Instant again = loop_.now() + kFull;
     if (!when || again < *when) when = again;
   }

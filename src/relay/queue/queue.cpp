@@ -11,6 +11,7 @@ namespace adieu::queue {
 namespace {
 constexpr std::size_t kRemembered = 10'000;  // destinations that were reached
 constexpr std::size_t kAtOnce = 64;          // jobs claimed together
+constexpr std::size_t kToTry = 4;            // of a destination that may not answer
 }  // namespace
 
 std::size_t Queue::Site::open() const { return std::accumulate(connections.begin(), connections.end(), std::size_t{0}); }
@@ -19,7 +20,7 @@ Queue::Sites::iterator Queue::site_of(const route::Destination& destination) {
   const auto [site, is_new] = sites_.try_emplace(destination);
   if (is_new) {
     site->second.limit = static_cast<std::uint32_t>(limit_(destination));
-    site->second.reached = destination.domain.empty() || in_reached_.contains(destination);
+    site->second.reached = is_believed(destination);
   }
   return site;
 }
@@ -35,7 +36,8 @@ Queue::Ready Queue::readiness(const Site& site) const {
 
 /// Before its connections have nothing to do.
 bool Queue::is_hungry(const Site& site) const {
-  return site.stored_is_due && !site.fetching && !site.blocked && site.due.size() < std::min(most_jobs_, std::max<std::size_t>(kAtOnce / 2, site.limit));
+  const std::size_t enough = site.reached ? std::min(most_jobs_, std::max<std::size_t>(kAtOnce / 2, site.limit)) : 1;
+  return site.stored_is_due && !site.fetching && !site.blocked && site.due.size() < enough;
 }
 
 void Queue::update(Sites::iterator site) {
@@ -47,13 +49,14 @@ void Queue::update(Sites::iterator site) {
     updated.ready = ready;
   }
   const bool hungry = is_hungry(updated);
-  if (hungry != updated.hungry.has_value()) {
-    if (hungry) {
-      updated.hungry = hungry_.insert(hungry_.end(), site);
-    } else {
-      hungry_.erase(*updated.hungry);
-      updated.hungry.reset();
-    }
+  if (updated.hungry && (!hungry || updated.hungry_as_reached != updated.reached)) {
+    hungry_[updated.hungry_as_reached ? 1 : 0].erase(*updated.hungry);
+    updated.hungry.reset();
+  }
+  if (hungry && !updated.hungry) {
+    Line& hungry_ones = hungry_[updated.reached ? 1 : 0];
+    updated.hungry = hungry_ones.insert(hungry_ones.end(), site);
+    updated.hungry_as_reached = updated.reached;
   }
   const bool idle = updated.due.empty() && updated.open() == 0 && updated.failures == 0;
   if (idle && !updated.blocked && !updated.stored && !updated.fetching) sites_.erase(site);
@@ -63,6 +66,13 @@ bool Queue::takes(const route::Destination& destination) const {
   const auto site = sites_.find(destination);
   if (site == sites_.end()) return true;
   return !site->second.blocked && !site->second.stored_is_due && site->second.due.size() < most_jobs_;
+}
+
+bool Queue::is_believed(const route::Destination& destination) const { return destination.domain.empty() || in_reached_.contains(destination); }
+
+bool Queue::is_reached(const route::Destination& destination) const {
+  const auto site = sites_.find(destination);
+  return site != sites_.end() ? site->second.reached : is_believed(destination);
 }
 
 void Queue::add(const route::Destination& destination, Job job) {
@@ -98,11 +108,13 @@ void Queue::forget_stored(Site& site) {
   site.stored_is_due = site.far = false;
 }
 
-std::optional<Queue::Fetch> Queue::wants_jobs(Now now) {
-  if (hungry_.empty()) return std::nullopt;
-  const auto found = hungry_.front();
+std::optional<Queue::Fetch> Queue::wants_jobs(bool reached, Now now) {
+  const Line& hungry = hungry_[reached ? 1 : 0];
+  if (hungry.empty()) return std::nullopt;
+  const auto found = hungry.front();
   Site& site = found->second;
-  const Fetch fetch{found->first, site.far ? WallTime::max() : std::max(now.schedule, *site.stored), std::min(most_jobs_, std::max<std::size_t>(kAtOnce, site.limit))};
+  const std::size_t count = reached ? std::min(most_jobs_, std::max<std::size_t>(kAtOnce, site.limit)) : kToTry;
+  const Fetch fetch{found->first, site.far ? WallTime::max() : std::max(now.schedule, *site.stored), count};
   forget_stored(site);
   site.fetching = true;
   update(found);

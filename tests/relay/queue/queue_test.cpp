@@ -41,6 +41,10 @@ struct QueueTest : testing::Test {
     const auto reached = queue.wants_connection(true);
     return reached ? reached : queue.wants_connection(false);
   }
+  std::optional<Queue::Fetch> wants_jobs(Now now) {
+    const auto reached = queue.wants_jobs(true, now);
+    return reached ? reached : queue.wants_jobs(false, now);
+  }
   /// Opens what is wanted; how many for that destination.
   int open_all(const route::Destination& destination) {
     int opened = 0;
@@ -107,44 +111,62 @@ TEST_F(QueueTest, a_connection_that_idles_is_preferred_to_a_new_one) {
 TEST_F(QueueTest, what_is_stored_is_asked_for_when_it_is_due_and_a_part_at_a_time) {
   queue.stored(kA, kNow.schedule + 60s, kNow);
   queue.stored(kA, kNow.schedule + 90s, kNow);
-  EXPECT_FALSE(queue.has_wanted_jobs());
+  EXPECT_FALSE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
   EXPECT_EQ(queue.next_wake(), kNow.instant + 60s);
   queue.wake(after(60s));
-  ASSERT_TRUE(queue.has_wanted_jobs());
-  const auto fetch = queue.wants_jobs(after(60s));
+  ASSERT_TRUE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
+  const auto fetch = wants_jobs(after(60s));
   ASSERT_TRUE(fetch);
   EXPECT_EQ(fetch->destination, kA);
   EXPECT_EQ(fetch->until, kNow.schedule + 60s);
-  EXPECT_FALSE(queue.wants_jobs(after(60s))) << "it was asked for";
+  EXPECT_FALSE(wants_jobs(after(60s))) << "it was asked for";
   queue.add(kA, job(1));
   queue.fetched(kA, kNow.schedule + 90s, after(60s));
-  EXPECT_FALSE(queue.has_wanted_jobs());
+  EXPECT_FALSE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
   EXPECT_EQ(queue.next_wake(), kNow.instant + 90s);
   EXPECT_EQ(take(kA), 1u);
   queue.wake(after(90s));
-  EXPECT_TRUE(queue.wants_jobs(after(90s)));
+  EXPECT_TRUE(wants_jobs(after(90s)));
   queue.fetched(kA, std::nullopt, after(90s));
   EXPECT_FALSE(queue.next_wake());
   EXPECT_TRUE(queue.sites({}, 10).empty()) << "nothing is known of it any more";
 }
 TEST_F(QueueTest, what_comes_into_the_spool_while_it_is_asked_is_asked_for_again) {
   queue.stored(kA, kNow.schedule, kNow);
-  ASSERT_TRUE(queue.wants_jobs(kNow));
+  ASSERT_TRUE(wants_jobs(kNow));
   queue.stored(kA, kNow.schedule, kNow);
-  EXPECT_FALSE(queue.has_wanted_jobs()) << "one question at a time";
+  EXPECT_FALSE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false))) << "one question at a time";
   queue.fetched(kA, std::nullopt, kNow);
-  EXPECT_TRUE(queue.has_wanted_jobs());
+  EXPECT_TRUE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
 }
 TEST_F(QueueTest, jobs_are_asked_for_before_the_last_one_is_under_way_and_in_turn) {
+  queue.reached(kB);
   for (const auto& destination : {kA, kB}) queue.stored(destination, kNow.schedule, kNow);
   for (const auto& destination : {kA, kB}) {
-    EXPECT_EQ(queue.wants_jobs(kNow)->destination, destination);
+    EXPECT_EQ(wants_jobs(kNow)->destination, destination);
     for (std::uint64_t id = 1; id <= 64; ++id) queue.add(destination, job(id));
     queue.fetched(destination, kNow.schedule, kNow);
   }
-  EXPECT_FALSE(queue.has_wanted_jobs()) << "they have enough to do";
+  EXPECT_FALSE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false))) << "they have enough to do";
   for (int i = 0; i < 40; ++i) take(kA);
-  EXPECT_EQ(queue.wants_jobs(kNow)->destination, kA);
+  EXPECT_EQ(wants_jobs(kNow)->destination, kA);
+}
+TEST_F(QueueTest, of_a_destination_that_may_not_answer_a_few_are_asked_for) {
+  queue.stored(kB, kNow.schedule, kNow);
+  EXPECT_FALSE(queue.has_wanted_jobs(true));
+  EXPECT_FALSE(queue.is_reached(kB));
+  EXPECT_LT(queue.wants_jobs(false, kNow)->count, 10u);
+  queue.add(kB, job(1));
+  queue.fetched(kB, kNow.schedule, kNow);
+  EXPECT_FALSE(queue.has_wanted_jobs(false)) << "one is enough to see whether it answers";
+  queue.reached(kB);
+  EXPECT_TRUE(queue.has_wanted_jobs(true));
+  EXPECT_GT(queue.wants_jobs(true, kNow)->count, 10u);
+  queue.fetched(kB, kNow.schedule, kNow);
+  queue.back_off(kB, 60s, "x", kNow);
+  queue.wake(after(60s));
+  EXPECT_FALSE(queue.has_wanted_jobs(true));
+  EXPECT_TRUE(queue.has_wanted_jobs(false));
 }
 TEST_F(QueueTest, what_is_new_has_its_place_behind_what_waits_in_the_spool) {
   EXPECT_TRUE(queue.takes(kA));
@@ -152,7 +174,7 @@ TEST_F(QueueTest, what_is_new_has_its_place_behind_what_waits_in_the_spool) {
   EXPECT_TRUE(queue.takes(kA)) << "that waits for its time";
   queue.wake(after(60s));
   EXPECT_FALSE(queue.takes(kA));
-  ASSERT_TRUE(queue.wants_jobs(after(60s)));
+  ASSERT_TRUE(wants_jobs(after(60s)));
   queue.fetched(kA, std::nullopt, after(60s));
   EXPECT_TRUE(queue.takes(kA));
   for (std::uint64_t id = 1; id <= 100; ++id) queue.add(kA, job(id));
@@ -166,16 +188,16 @@ TEST_F(QueueTest, waits_last_as_long_as_they_were_meant_to_whatever_the_wall_clo
   queue.add(kB, job(2));
   queue.back_off(kB, 60s, "x", kNow);
   queue.wake({kNow.instant + 59s, kNow.wall + 24h, kNow.schedule + 59s});
-  EXPECT_TRUE(!queue.has_wanted_jobs() && queue.backed_off(kB)) << "the clock was set forward";
+  EXPECT_TRUE(!(queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)) && queue.backed_off(kB)) << "the clock was set forward";
   queue.wake({kNow.instant + 60s, kNow.wall - 24h, kNow.schedule + 60s});
-  EXPECT_TRUE(queue.has_wanted_jobs() && !queue.backed_off(kB)) << "the clock was set back";
+  EXPECT_TRUE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)) && !queue.backed_off(kB)) << "the clock was set back";
   EXPECT_FALSE(queue.next_wake());
 }
 TEST_F(QueueTest, a_time_that_a_wrong_clock_has_stored_is_waited_for_no_longer_than_any) {
   queue.stored(kA, kNow.schedule + 24h * 365, kNow);
   EXPECT_EQ(queue.next_wake(), kNow.instant + 3h);
   queue.wake(after(3h));
-  EXPECT_EQ(queue.wants_jobs(after(3h))->until, WallTime::max()) << "nor are the others that it has stored";
+  EXPECT_EQ(wants_jobs(after(3h))->until, WallTime::max()) << "nor are the others that it has stored";
 }
 TEST_F(QueueTest, a_destination_that_is_backed_off_gives_nothing_and_delays_nobody_else) {
   queue.add(kA, job(1));
@@ -219,9 +241,9 @@ TEST_F(QueueTest, a_back_off_gives_back_what_is_in_memory_the_oldest_first) {
 TEST_F(QueueTest, jobs_of_a_destination_that_is_backed_off_are_asked_for_when_it_is_tried_again) {
   queue.stored(kA, kNow.schedule, kNow);
   queue.back_off(kA, 60s, "x", kNow);
-  EXPECT_FALSE(queue.has_wanted_jobs());
+  EXPECT_FALSE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
   queue.wake(after(60s));
-  EXPECT_TRUE(queue.has_wanted_jobs());
+  EXPECT_TRUE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
   EXPECT_EQ(queue.failures(kA), 1u);
 }
 TEST_F(QueueTest, what_is_asked_for_out_of_turn_ends_the_back_off) {
@@ -231,7 +253,7 @@ TEST_F(QueueTest, what_is_asked_for_out_of_turn_ends_the_back_off) {
   EXPECT_TRUE(queue.backed_off(kA));
   queue.try_now(kA);
   EXPECT_FALSE(queue.backed_off(kA));
-  EXPECT_TRUE(queue.has_wanted_jobs());
+  EXPECT_TRUE((queue.has_wanted_jobs(true) || queue.has_wanted_jobs(false)));
 }
 TEST_F(QueueTest, retry_never_makes_a_back_off_longer) {
   queue.stored(kA, kNow.schedule, kNow);
@@ -350,17 +372,22 @@ TEST_F(QueueTest, what_waits_leaves_half_of_the_budget_to_what_does_not) {
   EXPECT_EQ(small.used(), 12u) << "the one that waits has let it go";
   EXPECT_TRUE(several.take(kB)->message->mail_data());
 }
-TEST_F(QueueTest, messages_in_memory_are_counted_and_the_last_fifth_is_for_what_waited) {
+TEST_F(QueueTest, messages_in_memory_are_counted_and_shared_out) {
   MemoryBudget ten(1'000, 10);
   std::vector<Job> jobs;
-  for (std::uint64_t id = 1; id <= 8; ++id) {
-    EXPECT_FALSE(ten.is_full_for_new());
-    jobs.push_back(job(id, 1, ten));
-  }
-  EXPECT_TRUE(ten.is_full_for_new());
-  EXPECT_FALSE(ten.is_full());
-  for (std::uint64_t id = 9; id <= 10; ++id) jobs.push_back(job(id, 1, ten));
-  EXPECT_TRUE(ten.is_full());
+  const auto fill = [&](std::uint64_t messages) {
+    while (jobs.size() < messages) jobs.push_back(job(jobs.size() + 1, 1, ten));
+  };
+  fill(5);
+  EXPECT_FALSE(ten.is_full_for_new(false) || ten.is_full(false));
+  fill(6);
+  EXPECT_TRUE(ten.is_full_for_new(false) && ten.is_full(false)) << "half is for those that answer";
+  EXPECT_FALSE(ten.is_full_for_new(true));
+  fill(8);
+  EXPECT_TRUE(ten.is_full_for_new(true)) << "a fifth is for those that waited";
+  EXPECT_FALSE(ten.is_full(true));
+  fill(10);
+  EXPECT_TRUE(ten.is_full(true));
   jobs.clear();
   EXPECT_EQ(ten.messages(), 0u);
 }

@@ -96,7 +96,7 @@ class Delivery final : public Outbound::Owner {
   void schedule();
   void work();
   bool may_begin();
-  void fetch_wanted();
+  void fetch_wanted(bool reached);
   void fetched(const route::Destination& destination, Result<spool::Due> due);
   std::optional<queue::Job> take_over(spool::Claimed claimed);
   void give_up_old(const route::Destination& destination, const smtp::Outcome& outcome);

@@ -31,8 +31,9 @@ class MemoryBudget {
   std::uint64_t messages() const { return messages_.load(std::memory_order_relaxed); }
   std::uint64_t most_messages() const { return most_messages_; }
   /// What is not on its way yet stays in the spool. The last fifth is for those that are claimed there, destination by destination: new ones do not keep
-  /// them waiting.
-  bool is_full() const { return messages() >= most_messages_; }
+  /// them waiting. Half is for destinations that answered the last time: any number of others does not keep these waiting.
+  bool is_full(bool reached) const { return messages() >= (reached ? most_messages_ : most_messages_ / 2 + 1); }
+  bool is_full_for_new(bool reached) const { return messages() >= (reached ? most_messages_ - most_messages_ / 5 : most_messages_ / 2 + 1); }
   /// How many more there may be; one at least.
   std::uint64_t room() const { return std::max<std::uint64_t>(1, most_messages_ - std::min(messages(), most_messages_)); }
   bool is_full_for_new() const { return messages() >= most_messages_ - most_messages_ / 5; }

@@ -66,19 +66,22 @@ class Queue {
 
   /// Whether a new job of `destination` is kept in memory; else it has its place behind others in the spool, or has to wait.
   bool takes(const route::Destination& destination) const;
+  /// Whether it answered the last time, as far as that is remembered; a configured host is believed to until it does not.
+  bool is_reached(const route::Destination& destination) const;
   /// Puts a claimed job at the end of its destination's line.
   void add(const route::Destination& destination, Job job);
   /// Something is in the spool for `destination`, due then.
   void stored(const route::Destination& destination, WallTime due, Now now);
 
   /// A destination whose jobs are to be claimed from the spool, each call another one in turn; until `fetched` it is not asked for again. None: there is none.
+  /// `reached`: as of `wants_connection`. Of the others a few are enough to see whether they answer.
   struct Fetch {
     route::Destination destination;
     WallTime until{};        // what is due by then
     std::size_t count = 0;
   };
-  std::optional<Fetch> wants_jobs(Now now);
-  bool has_wanted_jobs() const { return !hungry_.empty(); }
+  std::optional<Fetch> wants_jobs(bool reached, Now now);
+  bool has_wanted_jobs(bool reached) const { return !hungry_[reached ? 1 : 0].empty(); }
   /// What was found has been added. `next`: when the first of the others is due.
   void fetched(const route::Destination& destination, std::optional<WallTime> next, Now now);
 
@@ -149,6 +152,7 @@ class Queue {
     Ready ready = Ready::nothing;              // in which line it stands
     Line::iterator place;
     std::optional<Line::iterator> hungry;      // its place among those that want jobs
+    bool hungry_as_reached = false;            // in which of these lines
     std::optional<WallTime> stored;            // when the first of its jobs in the spool is due
     std::optional<Times::iterator> waits;      // until then
     std::optional<Times::iterator> blocked;    // backed off
@@ -170,6 +174,7 @@ class Queue {
   const Line& line(Ready ready) const { return lines_[static_cast<std::size_t>(ready)]; }
   void forget_stored(Site& site);
   void unblock(Site& site);
+  bool is_believed(const route::Destination& destination) const;
   void remember(const route::Destination& reached);
   void forget(const route::Destination& unreached);
 
@@ -178,7 +183,7 @@ class Queue {
   const std::size_t most_jobs_;
   Sites sites_;
   std::array<Line, 4> lines_;  // destinations by Ready, next one first
-  Line hungry_;                // those whose jobs are to be claimed, next one first
+  std::array<Line, 2> hungry_; // those whose jobs are to be claimed, next one first: the unreached, the reached
   Times waiting_;              // by the time when something in the spool is due
   Times blocked_;              // by the end of their back-off
   std::list<route::Destination> reached_;  // the last one first
