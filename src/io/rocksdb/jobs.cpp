@@ -69,12 +69,6 @@ std::vector<Claimed> Jobs::begin(const std::shared_ptr<const spool::MessageHead>
   return claimed;
 }
 
-bool Jobs::has_file(const JobId& id) const {
-  const std::lock_guard lock(mutex_);
-  const auto held = held_.find(id);
-  return held != held_.end() && held->second.in_file;
-}
-
 void Jobs::put(Batch& batch, const std::vector<Claimed>& jobs) {
   const spool::MessageHead& head = *jobs.front().head;
   batch.last_id = std::max(batch.last_id, head.id);

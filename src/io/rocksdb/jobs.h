@@ -39,9 +39,6 @@ class Jobs {
   /// The jobs of a message that is about to be stored, held by whoever has it taken in.
   std::vector<spool::Claimed> begin(const std::shared_ptr<const spool::MessageHead>& head, std::vector<spool::Job> jobs);
 
-  /// Whether it is held, and its mail data in a file: where its message leaves with it, that is synced.
-  bool has_file(const spool::JobId& id) const;
-
   // Within Change::write.
   void put(Batch& batch, const std::vector<spool::Claimed>& jobs);
   /// The message goes, with its jobs: nobody was told that it was there.

@@ -151,8 +151,7 @@ void RocksSpool::settle(spool::Settlements settlements, Executor& executor, spoo
     course->settled.notifications.push_back(std::move(claimed.front()));
   }
   Change change;
-  change.durable = !course->settled.notifications.empty() ||
-                   std::any_of(course->jobs.begin(), course->jobs.end(), [this](const auto& job) { return store_.jobs().has_file(job.claim.job); });
+  change.durable = !course->settled.notifications.empty();
   change.executor = &executor;
   change.write = [this, course](Batch& batch) {
     course->found = batch.attempt([&]() -> Result<> {
